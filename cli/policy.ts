@@ -1,0 +1,40 @@
+/** `policy check`: what policy says of a command line in a workspace that nothing isolates. */
+import { createInterface } from 'node:readline'
+import { judgeCommand } from '../functions/core/commands.ts'
+import type { Verdict } from '../functions/core/types.ts'
+import { green, red, yellow } from './output.ts'
+import { type Given, UsageError } from './usage.ts'
+
+export async function policyCheck({ values, words: [verb, ...words] }: Given): Promise<number> {
+  if (verb !== 'check') throw new UsageError('the only policy command is: stint policy check "cmd"')
+  if (values.stdin) {
+    for await (const line of createInterface({ input: process.stdin })) {
+      if (line.trim() !== '') process.stdout.write(`${JSON.stringify(view(judgeLine(line)))}\n`)
+    }
+    return 0
+  }
+  const command = words.join(' ')
+  if (command === '') throw new UsageError('give a command line to judge')
+  const verdict = judgeCommand(command, 'none')
+  const colour = { allow: green, approve: yellow, deny: red }[verdict.decision]
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify(view(verdict))}\n`
+      : `${colour(verdict.decision)}: ${verdict.reason}${verdict.part ? ` (${verdict.part})` : ''}\n`,
+  )
+  return 0
+}
+
+function judgeLine(line: string): Verdict {
+  let command: unknown
+  try {
+    command = JSON.parse(line)
+  } catch {
+    return { decision: 'deny', reason: 'the input line is no JSON string' }
+  }
+  return typeof command === 'string'
+    ? judgeCommand(command, 'none')
+    : { decision: 'deny', reason: 'the input line is no JSON string' }
+}
+
+const view = ({ decision, reason, part }: Verdict) => ({ verdict: decision, reason, part: part ?? '' })

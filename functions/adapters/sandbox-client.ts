@@ -1,0 +1,109 @@
+/**
+ * The Sandbox port over any transport that carries the runner's protocol: a local socket, HTTP, a Lambda invocation.
+ * It asks once without the stored layers and brings them only when the runner says it needs them.
+ */
+import { z } from 'zod'
+import {
+  DiffReply,
+  Failure,
+  HealthReply,
+  LocateReply,
+  PerformReply,
+  PrepareReply,
+  type Request,
+} from '../../sandbox-runner/protocol.ts'
+import type { Layer } from '../core/types.ts'
+import type { Sandbox, SandboxFailure } from '../ports.ts'
+
+/** Carries one request. Throws when the runner cannot be reached or did not answer. */
+export type Transport = {
+  send(request: Request, options?: { timeoutMs?: number }): Promise<unknown>
+  close(): Promise<void>
+}
+
+const PREPARE_MS_MAX = 600_000
+const PERFORM_MS_MAX = 1_300_000
+const DIFF_MS_MAX = 60_000
+const HEALTH_MS_MAX = 10_000
+
+export function sandboxOver(transport: Transport, isolation: Sandbox['isolation']): Sandbox {
+  /** A reply that fits its schema, or a failure that may be tried again. */
+  async function ask<T>(schema: z.ZodType<T>, request: Request, timeoutMs: number): Promise<T | SandboxFailure> {
+    try {
+      const reply = schema.safeParse(await transport.send(request, { timeoutMs }))
+      return reply.success
+        ? reply.data
+        : { ok: false, code: 'sandbox_nonsense', message: 'the sandbox-runner answered something else', retry: true }
+    } catch (error) {
+      return { ok: false, code: 'sandbox_unreachable', message: (error as Error).message, retry: true }
+    }
+  }
+
+  /** Once without layers, once with them when they are missing there. */
+  async function withLayers<T extends { ok: true }>(
+    first: T | SandboxFailure,
+    layers: () => Promise<Layer[]>,
+    again: (layers: Layer[]) => Promise<T | SandboxFailure>,
+  ): Promise<T | SandboxFailure> {
+    return first.ok === false && first.code === 'need_layers' ? await again(await layers()) : first
+  }
+
+  return {
+    isolation,
+    async prepare({ runId, workspaceId, fence, repo, head, layers }) {
+      const request = {
+        op: 'prepare' as const,
+        runId,
+        workspace: { id: workspaceId, fence },
+        ...(repo ? { repo } : {}),
+        ...(head ? { head } : {}),
+      }
+      const first = await ask(PrepareReply, request, PREPARE_MS_MAX)
+      return withLayers(first, layers, (found) => ask(PrepareReply, { ...request, layers: found }, PREPARE_MS_MAX))
+    },
+    async perform({ runId, workspaceId, fence, start, head, calls, layers, signal }) {
+      const request = {
+        op: 'perform' as const,
+        runId,
+        workspace: { id: workspaceId, fence, start, head },
+        calls: calls.map((call) => ({ ...call })),
+      }
+      const stop = () => void transport.send({ op: 'stop', callIds: calls.map((call) => call.callId) }).catch(() => {})
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        const first = await ask(PerformReply, request, PERFORM_MS_MAX)
+        return await withLayers(first, layers, (found) =>
+          ask(PerformReply, { ...request, layers: found }, PERFORM_MS_MAX),
+        )
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    },
+    async diff({ workspaceId, start, head, layers }) {
+      const request = { op: 'diff' as const, workspace: { id: workspaceId, fence: 0, start, head } }
+      const first = await ask(DiffReply, request, DIFF_MS_MAX)
+      return withLayers(first, layers, (found) => ask(DiffReply, { ...request, layers: found }, DIFF_MS_MAX))
+    },
+    async locate({ url, ref, subdir }) {
+      return ask(
+        LocateReply,
+        { op: 'locate', url, ...(ref ? { ref } : {}), ...(subdir ? { subdir } : {}) },
+        HEALTH_MS_MAX,
+      )
+    },
+    async forget(workspaceId) {
+      const reply = await ask(
+        z.union([z.object({ ok: z.literal(true) }), Failure]),
+        { op: 'forget', workspace: { id: workspaceId, fence: 0 } },
+        DIFF_MS_MAX,
+      )
+      if (!reply.ok) throw new Error(reply.message)
+    },
+    async health() {
+      const reply = await ask(HealthReply, { op: 'health' }, HEALTH_MS_MAX)
+      if (!reply.ok) return { ok: false, detail: reply.message }
+      return { ok: true, detail: `Node ${reply.version}, ${reply.git || 'no git'}, isolation: ${reply.isolation}` }
+    },
+    close: () => transport.close(),
+  }
+}

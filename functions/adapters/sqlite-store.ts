@@ -1,0 +1,452 @@
+/**
+ * The Store in one SQLite file: the embedded default. Every method is one transaction that is on disk when it answers
+ * (WAL, synchronous=FULL); several processes may share the file. A lease whose process is gone is free at once.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { awaitedTopic, hasEnded, topicOf } from '../core/inbox.ts'
+import { WAKE_GRACE_MS } from '../core/limits.ts'
+import { Event, InboxEntry, Layer, Message, Run, type RunStatus, Session } from '../core/types.ts'
+import type { Owner, Page, Store } from '../ports.ts'
+import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts'
+
+export type SqliteStoreOptions = {
+  path: string
+  /** False when a lease's process is known to be gone. */
+  mayLive: (owner: Owner) => boolean
+}
+
+type RunRow = {
+  run: string
+  status: RunStatus
+  step: number
+  token: number
+  owner: string
+  lease_until: number
+  due_at: number | null
+  awaits: string | null
+  inbox_seq: number
+}
+
+const IDEMPOTENCY_MS = 24 * 3600_000
+const BUSY_MS_MAX = 10_000
+
+export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
+  const database = open(path)
+
+  const statements = new Map<string, StatementSync>()
+  const sql = (text: string): StatementSync => {
+    const known = statements.get(text)
+    if (known) return known
+    const made = database.prepare(text)
+    statements.set(text, made)
+    return made
+  }
+  const row = <T>(text: string, ...values: SQLInputValue[]): T | undefined => sql(text).get(...values) as T | undefined
+  const rows = <T>(text: string, ...values: SQLInputValue[]): T[] => sql(text).all(...values) as T[]
+  const run = (text: string, ...values: SQLInputValue[]): void => void sql(text).run(...values)
+
+  /** All or nothing, alone among writers. */
+  function atomically<T>(work: () => T): T {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const answer = work()
+      database.exec('COMMIT')
+      return answer
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  const runRow = (runId: string) =>
+    row<RunRow>(
+      'SELECT run, status, step, token, owner, lease_until, due_at, awaits, inbox_seq FROM runs WHERE run_id = ?',
+      runId,
+    )
+
+  const unread = (runId: string, after: number): InboxEntry[] =>
+    rows<{ entry: string }>('SELECT entry FROM inbox WHERE run_id = ? AND seq > ? ORDER BY seq', runId, after).map(
+      (found) => InboxEntry.parse(JSON.parse(found.entry)),
+    )
+
+  const append = (runId: string, messageSeq: number, messages: Message[], events: Event[]): void => {
+    let seq = messageSeq - messages.length
+    for (const message of messages)
+      run('INSERT INTO messages (run_id, seq, message) VALUES (?, ?, ?)', runId, ++seq, JSON.stringify(message))
+    for (const event of events)
+      run('INSERT INTO events (run_id, seq, event) VALUES (?, ?, ?)', runId, event.seq ?? 0, JSON.stringify(event))
+  }
+
+  return {
+    async start({ run: made, session, messages, events, idempotency, now }) {
+      return atomically(() => {
+        if (idempotency) {
+          run('DELETE FROM idempotency WHERE expires_at <= ?', now)
+          const known = row<{ hash: string; run_id: string }>(
+            'SELECT hash, run_id FROM idempotency WHERE key = ?',
+            idempotency.key,
+          )
+          const first = known && row<{ run: string }>('SELECT run FROM runs WHERE run_id = ?', known.run_id)
+          if (known && first) {
+            if (known.hash !== idempotency.hash)
+              return { ok: false as const, code: 'idempotency_mismatch' as const, runId: known.run_id }
+            return { ok: true as const, run: Run.parse(JSON.parse(first.run)), existed: true }
+          }
+        }
+        const busy = row<{ run_id: string }>(
+          "SELECT run_id FROM runs WHERE session_id = ? AND status IN ('queued', 'running', 'waiting')",
+          session.sessionId,
+        )
+        if (busy) return { ok: false as const, code: 'session_busy' as const, runId: busy.run_id }
+        run(
+          'INSERT OR IGNORE INTO sessions (session_id, created_at, session) VALUES (?, ?, ?)',
+          session.sessionId,
+          now,
+          JSON.stringify(session),
+        )
+        run(
+          'INSERT INTO runs (run_id, session_id, status, step, due_at, created_at, run) VALUES (?, ?, ?, ?, ?, ?, ?)',
+          made.runId,
+          made.sessionId,
+          made.status,
+          made.step,
+          now + WAKE_GRACE_MS,
+          now,
+          JSON.stringify(made),
+        )
+        append(made.runId, made.messageSeq, messages, events)
+        if (idempotency)
+          run(
+            'INSERT INTO idempotency (key, hash, run_id, expires_at) VALUES (?, ?, ?, ?)',
+            idempotency.key,
+            idempotency.hash,
+            made.runId,
+            now + IDEMPOTENCY_MS,
+          )
+        return { ok: true as const, run: made, existed: false }
+      })
+    },
+
+    async claim({ runId, owner, leaseMs, now }) {
+      return atomically(() => {
+        const found = runRow(runId)
+        if (!found) return { ok: false as const, why: 'gone' as const }
+        if (hasEnded(found)) return { ok: false as const, why: 'ended' as const }
+        if (found.status === 'waiting' && (found.due_at ?? Number.POSITIVE_INFINITY) > now)
+          return {
+            ok: false as const,
+            why: 'waiting' as const,
+            ...(found.due_at === null ? {} : { until: found.due_at }),
+          }
+        // The same owner asks again: its own stint broke off.
+        if (found.lease_until > now && found.owner !== owner && mayLive(found.owner))
+          return { ok: false as const, why: 'busy' as const, until: found.lease_until }
+        const token = found.token + 1
+        run(
+          'UPDATE runs SET token = ?, owner = ?, lease_until = ?, due_at = ? WHERE run_id = ?',
+          token,
+          owner,
+          now + leaseMs,
+          now + leaseMs + WAKE_GRACE_MS,
+          runId,
+        )
+        const held = Run.parse(JSON.parse(found.run))
+        const messages = rows<{ message: string }>('SELECT message FROM messages WHERE run_id = ? ORDER BY seq', runId)
+        return {
+          ok: true as const,
+          token,
+          run: held,
+          messages: messages.map((entry) => JSON.parse(entry.message) as Message),
+          inbox: unread(runId, held.inboxSeen),
+        }
+      })
+    },
+
+    async commit({
+      runId,
+      token,
+      after,
+      run: next,
+      messages,
+      events,
+      layers,
+      remember,
+      inboxRead,
+      keepMs,
+      dueAt,
+      now,
+    }) {
+      return atomically(() => {
+        const found = runRow(runId)
+        if (!found) return { ok: false as const, why: 'gone' as const }
+        if (found.token !== token) return { ok: false as const, why: 'fenced' as const }
+        if (found.step !== after) return { ok: false as const, why: 'stale' as const }
+        const inbox = unread(runId, next.inboxSeen)
+        if (hasEnded(next) && next.status !== 'cancelled' && inbox.some((entry) => entry.seq > inboxRead))
+          return { ok: false as const, why: 'unread' as const, inbox }
+        const awaits = awaitedTopic(next)
+        // What the run begins to wait for may be there already: then it is due now, whoever dies next.
+        const answered = inbox.some((entry) => entry.type === 'cancel' || topicOf(entry) === awaits)
+        run(
+          'UPDATE runs SET status = ?, step = ?, owner = ?, lease_until = ?, due_at = ?, awaits = ?, run = ? WHERE run_id = ?',
+          next.status,
+          next.step,
+          keepMs > 0 ? found.owner : '',
+          keepMs > 0 ? now + keepMs : 0,
+          next.status === 'waiting' && answered ? now : (dueAt ?? null),
+          awaits ?? null,
+          JSON.stringify(next),
+          runId,
+        )
+        append(runId, next.messageSeq, messages, events)
+        for (const { scope, hash } of remember)
+          if (scope === 'session' || next.repo)
+            run(
+              'INSERT OR IGNORE INTO remembered (place, hash) VALUES (?, ?)',
+              scope === 'session' ? next.sessionId : `repo ${next.repo?.url}`,
+              hash,
+            )
+        for (const layer of layers)
+          run(
+            'INSERT OR REPLACE INTO layers (workspace_id, count, layer_id, layer) VALUES (?, ?, ?, ?)',
+            next.workspaceId,
+            layer.snapshot.count,
+            layer.id,
+            JSON.stringify(layer),
+          )
+        if (next.head)
+          run(
+            "UPDATE sessions SET session = json_set(session, '$.head', json(?), '$.updatedAt', ?) WHERE session_id = ?",
+            JSON.stringify(next.head),
+            now,
+            next.sessionId,
+          )
+        return { ok: true as const, inbox }
+      })
+    },
+
+    async renew({ runId, token, leaseMs, now }) {
+      // Most renewals find nothing new; only the lease itself is written then.
+      const found = runRow(runId)
+      if (!found || found.token !== token || hasEnded(found)) return undefined
+      if (found.lease_until - now < leaseMs / 2)
+        run(
+          'UPDATE runs SET lease_until = ?, due_at = ? WHERE run_id = ? AND token = ?',
+          now + leaseMs,
+          now + leaseMs + WAKE_GRACE_MS,
+          runId,
+          token,
+        )
+      return found.inbox_seq === 0 ? [] : unread(runId, (JSON.parse(found.run) as Run).inboxSeen)
+    },
+
+    async post({ runId, entry, now }) {
+      return atomically(() => {
+        const found = runRow(runId)
+        if (!found) return { ok: false as const, why: 'gone' as const }
+        const topic = topicOf(entry)
+        if (entry.type === 'decision') {
+          const made = row<{ entry: string }>('SELECT entry FROM inbox WHERE run_id = ? AND topic = ?', runId, topic)
+          const parsed = made && InboxEntry.parse(JSON.parse(made.entry))
+          if (parsed?.type === 'decision')
+            return { ok: false as const, why: 'decided' as const, approved: parsed.decision.approved }
+        }
+        if (hasEnded(found)) return { ok: false as const, why: 'ended' as const }
+        if (entry.type === 'decision' && found.awaits !== topic)
+          return { ok: false as const, why: 'not_waiting' as const }
+        const seq = found.inbox_seq + 1
+        const wake = entry.type === 'cancel' || found.awaits === topic
+        run(
+          'INSERT INTO inbox (run_id, seq, topic, entry) VALUES (?, ?, ?, ?)',
+          runId,
+          seq,
+          topic,
+          JSON.stringify({ ...entry, seq }),
+        )
+        run(
+          'UPDATE runs SET inbox_seq = ?, due_at = CASE WHEN ? AND lease_until <= ? THEN ? ELSE due_at END WHERE run_id = ?',
+          seq,
+          wake ? 1 : 0,
+          now,
+          now,
+          runId,
+        )
+        return { ok: true as const, seq, wake, step: found.step }
+      })
+    },
+
+    async due({ now, limit }) {
+      const late = rows<{ run_id: string; step: number }>(
+        'SELECT run_id, step FROM runs WHERE due_at <= ? ORDER BY due_at LIMIT ?',
+        now,
+        limit,
+      )
+      const owners = rows<{ owner: string }>(
+        "SELECT DISTINCT owner FROM runs WHERE owner <> '' AND lease_until > ?",
+        now,
+      )
+      const orphaned = owners
+        .filter(({ owner }) => !mayLive(owner))
+        .flatMap(({ owner }) =>
+          rows<{ run_id: string; step: number }>(
+            'SELECT run_id, step FROM runs WHERE owner = ? AND lease_until > ? LIMIT ?',
+            owner,
+            now,
+            limit,
+          ),
+        )
+      const wakes = [...late, ...orphaned].map(({ run_id, step }) => ({ runId: run_id, step }))
+      return wakes.filter((wake, i) => wakes.findIndex((other) => other.runId === wake.runId) === i).slice(0, limit)
+    },
+
+    async run(runId) {
+      const found = row<{ run: string }>('SELECT run FROM runs WHERE run_id = ?', runId)
+      return found && Run.parse(JSON.parse(found.run))
+    },
+
+    async runs({ sessionId, status, limit, cursor }) {
+      const conditions = [
+        sessionId ? 'session_id = ?' : '',
+        status ? 'status = ?' : '',
+        cursor ? 'run_id < ?' : '',
+      ].filter(Boolean)
+      const values = [sessionId, status, cursor].filter((value): value is string => value !== undefined)
+      const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+      const found = rows<{ run: string }>(
+        `SELECT run FROM runs ${where} ORDER BY run_id DESC LIMIT ?`,
+        ...values,
+        limit + 1,
+      )
+      return page(
+        found.map((entry) => Run.parse(JSON.parse(entry.run))),
+        limit,
+      )
+    },
+
+    async session(sessionId) {
+      const found = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', sessionId)
+      return found && Session.parse(JSON.parse(found.session))
+    },
+
+    async messages(runId, after, limit = -1) {
+      const found = rows<{ message: string }>(
+        'SELECT message FROM messages WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+        runId,
+        after,
+        limit,
+      )
+      return found.map((entry) => Message.parse(JSON.parse(entry.message)))
+    },
+
+    async events(runId, after, limit = -1) {
+      const found = rows<{ event: string }>(
+        'SELECT event FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+        runId,
+        after,
+        limit,
+      )
+      return found.map((entry) => Event.parse(JSON.parse(entry.event)))
+    },
+
+    async remembered({ sessionId, repo }) {
+      const found = rows<{ hash: string }>(
+        'SELECT hash FROM remembered WHERE place IN (?, ?)',
+        sessionId,
+        repo === undefined ? sessionId : `repo ${repo}`,
+      )
+      return found.map((entry) => entry.hash)
+    },
+
+    async layers(workspaceId) {
+      return rows<{ layer: string }>('SELECT layer FROM layers WHERE workspace_id = ? ORDER BY count', workspaceId).map(
+        (entry) => Layer.parse(JSON.parse(entry.layer)),
+      )
+    },
+
+    async deleteSession(sessionId) {
+      const removed = atomically(() => {
+        const found = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', sessionId)
+        if (!found) return { ok: false as const, why: 'gone' as const }
+        if (row("SELECT 1 FROM runs WHERE session_id = ? AND status IN ('queued', 'running', 'waiting')", sessionId))
+          return { ok: false as const, why: 'busy' as const }
+        const { workspaceId } = Session.parse(JSON.parse(found.session))
+        for (const table of ['messages', 'events', 'inbox', 'idempotency'])
+          run(`DELETE FROM ${table} WHERE run_id IN (SELECT run_id FROM runs WHERE session_id = ?)`, sessionId)
+        const own = rows<{ layer_id: string }>(
+          'SELECT DISTINCT layer_id FROM layers WHERE workspace_id = ? AND layer_id NOT IN (SELECT layer_id FROM layers WHERE workspace_id <> ?)',
+          workspaceId,
+          workspaceId,
+        )
+        run('DELETE FROM layers WHERE workspace_id = ?', workspaceId)
+        run('DELETE FROM remembered WHERE place = ?', sessionId)
+        run('DELETE FROM runs WHERE session_id = ?', sessionId)
+        run('DELETE FROM sessions WHERE session_id = ?', sessionId)
+        return { ok: true as const, workspaceId, layerIds: own.map(({ layer_id }) => layer_id) }
+      })
+      // The journal holds copies of what was written: it goes too, as soon as no reader is in it.
+      if (removed.ok) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      return removed
+    },
+
+    async close() {
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+/** Opens the file and brings its tables up to date. @throws Error that names the file and what to do. */
+function open(path: string): DatabaseSync {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  for (const end = performance.now() + BUSY_MS_MAX; ; ) {
+    let database: DatabaseSync | undefined
+    try {
+      database = new DatabaseSync(path, { timeout: BUSY_MS_MAX })
+      refuseNewer(database, path)
+      // secure_delete: what is removed is overwritten, not only unlinked.
+      database.exec(
+        'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY',
+      )
+      migrate(database)
+      return database
+    } catch (error) {
+      if (database?.isOpen) database.close()
+      const { errcode, message } = error as { errcode?: number; message: string }
+      // Several processes that make a new file at once: switching to WAL does not wait for the others by itself.
+      if (errcode === SQLITE_BUSY && performance.now() < end) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 15)
+        continue
+      }
+      if (message.includes(path)) throw error
+      throw new Error(`the database ${path} cannot be used: ${message}; move it away to begin anew, or set STINT_HOME`)
+    }
+  }
+}
+
+const SQLITE_BUSY = 5
+
+/** Before anything is changed: a file of a newer Stint is left as it is. */
+function refuseNewer(database: DatabaseSync, path: string): void {
+  const version = versionOf(database)
+  if (version > SCHEMA_VERSION)
+    throw new Error(
+      `the database ${path} was written by a newer Stint (schema ${version}, this one knows ${SCHEMA_VERSION}); update Stint, or set STINT_HOME to another folder`,
+    )
+}
+
+function migrate(database: DatabaseSync): void {
+  if (versionOf(database) === SCHEMA_VERSION) return
+  database.exec('BEGIN IMMEDIATE')
+  database.exec(SCHEMA)
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+  database.exec('COMMIT')
+}
+
+const versionOf = (database: DatabaseSync): number =>
+  (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
+
+const page = (items: Run[], limit: number): Page<Run> =>
+  items.length <= limit
+    ? { items }
+    : { items: items.slice(0, limit), ...(items[limit - 1] ? { nextCursor: items[limit - 1]?.runId } : {}) }

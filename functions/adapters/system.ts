@@ -1,0 +1,62 @@
+/** The machine's own clock, ids and process identity. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Clock, Ids, Owner } from '../ports.ts'
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const done = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      signal?.addEventListener('abort', done, { once: true })
+    }),
+}
+
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** Ten characters of time and sixteen of chance, in Crockford's base 32, as ULIDs have it (github.com/ulid/spec). */
+export const systemIds: Ids = {
+  next(kind) {
+    let time = ''
+    for (let ms = Date.now(), i = 0; i < 10; i++, ms = Math.floor(ms / 32)) time = DIGITS[ms % 32] + time
+    const chance = [...randomBytes(16)].map((byte) => DIGITS[byte & 31]).join('')
+    return `${kind}_${time}${chance}`
+  },
+}
+
+/** This process, told apart from a later one with the same number. */
+export const thisProcess = (): Owner => `${process.pid}:${startOf(process.pid) ?? '?'}:${bootId()}`
+
+/** False only when the process is known to be gone; where that cannot be told, leases simply run out. */
+export function mayLive(owner: Owner): boolean {
+  const [pid = '', started, boot] = owner.split(':')
+  if (boot !== bootId()) return boot === ''
+  try {
+    process.kill(Number(pid), 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+  }
+  const now = startOf(Number(pid))
+  return started === '?' || now === undefined || now === started
+}
+
+function startOf(pid: number): string | undefined {
+  const stat = readOr(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+const bootId = (): string => readOr('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
+
+function readOr(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Every bound of the engine, with its unit in its name and its one home here. The sandbox-runner keeps its own in
+ * `sandbox-runner/limits.ts`. Limits count work, not age: a run that moves is never ended for being old.
+ */
+
+/** What one run may use unless the request lowers it (contract, section 3). `seconds` is work, not waiting. */
+export const RUN_LIMITS_DEFAULT = { turns: 100, costUsd: 1, seconds: 3600 } as const
+export const RUN_TURNS_MAX = 1000
+export const RUN_SECONDS_MAX = 86_400
+export const RUN_COST_USD_MAX = 1000
+
+export const TASK_BYTES_MAX = 64 * 1024
+export const SAY_BYTES_MAX = 16 * 1024
+export const REQUEST_BODY_BYTES_MAX = 4 * 1024 * 1024
+
+/** One model answer. Groq counts prompt + this against tokens per minute, so it is not simply the model's cap. */
+export const ANSWER_TOKENS_MAX = 8192
+export const MODEL_CALL_MS_MAX = 180_000
+/** A stream that sends nothing for this long counts as cut. */
+export const MODEL_SILENCE_MS_MAX = 60_000
+/** Tries of one model call that failed for reasons outside the run (5xx, reset, time-out). */
+export const MODEL_ATTEMPTS_MAX = 6
+/** Answers in a row that could not be used (no text and no call, or a call that could not be read). */
+export const FORMAT_ERRORS_MAX = 3
+export const BACKOFF_MS_FIRST = 500
+export const BACKOFF_MS_MAX = 30_000
+/** A wait shorter than this is slept through within the stint; a longer one is stored and costs nothing. */
+export const NAP_MS_MAX = 5_000
+/** Rate-limit refusals in a row before the run gives up; each waits until the server's own reset. */
+export const RATE_LIMIT_WAITS_MAX = 60
+
+/** Tries of one sandbox request that failed for reasons outside the tool (runner gone, restore failed). */
+export const SANDBOX_ATTEMPTS_MAX = 4
+/** Reads of one message that run side by side. */
+export const READS_AT_ONCE_MAX = 8
+/** Calls in one model message; more are answered with an error so that the model sends them again in parts. */
+export const CALLS_PER_MESSAGE_MAX = 16
+/** Times the check may send the model back to failing tests. */
+export const CHECKS_MAX = 2
+
+/** The right to advance a run: lost when not renewed for this long. */
+export const LEASE_MS = 30_000
+export const LEASE_RENEW_MS = 1_000
+/** How long one stint goes on before it hands over, where the platform sets no earlier end. */
+export const STINT_MS_MAX = 300_000
+/** A wake-up that got lost is found by the sweep after this long. */
+export const WAKE_GRACE_MS = 1_000
+/** A person has this long to decide or answer before the stored default applies. */
+export const WAIT_MS_DEFAULT = 7 * 24 * 3600_000
+export const RUNS_AT_ONCE_MAX = 16
+
+export const EVENT_TEXT_CHARS_MAX = 4000
+export const PREVIEW_CHARS_MAX = 400
+export const PAGE_ITEMS_DEFAULT = 50
+export const PAGE_ITEMS_MAX = 200
+/** `Prefer: wait=N` on POST /execute. */
+export const WAIT_SECONDS_MAX = 25
+/** Tools offered to the model in one request (contract, section 4). */
+export const TOOLS_OFFERED_MAX = 12
+/** AGENTS.md and its like, as they enter the first message. */
+export const INSTRUCTIONS_BYTES_MAX = 32 * 1024

@@ -1,0 +1,40 @@
+/**
+ * What may run unasked. A verdict is a pure function of the call and of what holds the sandbox in; it is UX and audit,
+ * not the security boundary, which is the sandbox. Nothing a repo contains can make a verdict milder.
+ */
+import { judgeCommand } from './commands.ts'
+import type { Isolation, Risk, Verdict } from './types.ts'
+
+export type Judged = { tool: string; risk: Risk; input: Record<string, unknown> }
+
+/** Files that make tools run code or change what Stint may do: writing one is shown to a person first. */
+const PROTECTED =
+  /(^|\/)(\.gitattributes|\.gitmodules|\.npmrc|\.yarnrc(\.yml)?|\.envrc|\.husky\/.*|\.vscode\/.*|\.idea\/.*|\.github\/workflows\/.*|\.gitlab-ci\.yml|\.circleci\/.*|\.stint\/(?!output\/).*)$/i
+
+export function judge({ tool, risk, input }: Judged, isolation: Isolation): Verdict {
+  if (risk === 'read') return ALLOW
+  if (risk === 'write') {
+    const path = writtenPaths(input).find((name) => PROTECTED.test(name.replace(/^\.\//, '')))
+    if (path !== undefined) return { decision: 'approve', reason: `${path} is a protected file`, part: path }
+    return ALLOW
+  }
+  if (risk === 'execute') {
+    const command = typeof input.command === 'string' ? input.command : undefined
+    if (command !== undefined) return judgeCommand(command, isolation)
+    return isolation === 'none'
+      ? { decision: 'approve', reason: `${tool} runs the repository's code, and nothing isolates it here` }
+      : ALLOW
+  }
+  return tool === 'ask_user' ? ALLOW : { decision: 'approve', reason: `${tool} acts outside the workspace` }
+}
+
+const ALLOW: Verdict = { decision: 'allow', reason: 'inside the workspace' }
+
+function writtenPaths(input: Record<string, unknown>): string[] {
+  const { path, patch } = input
+  if (typeof path === 'string') return [path]
+  if (typeof patch !== 'string') return []
+  return [...patch.matchAll(/^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$/gm)].map(
+    (match) => match[1]?.trim() ?? '',
+  )
+}

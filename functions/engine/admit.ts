@@ -1,0 +1,205 @@
+/**
+ * How a request becomes a run, and how what people send reaches one. Everything here is one atomic write in the store,
+ * then a wake-up; a wake-up that gets lost is found by the sweep.
+ */
+import { createHash } from 'node:crypto'
+import { startedEvent } from '../core/events.ts'
+import { RUN_LIMITS_DEFAULT } from '../core/limits.ts'
+import type { ApprovalMode, Decision, Limits, Message, PendingCall, Repo, Run, Session } from '../core/types.ts'
+import type { Ports } from '../ports.ts'
+import { readCall } from '../tools/pipeline.ts'
+
+export type RunRequest = {
+  task: string
+  sessionId?: string | undefined
+  repo?: Repo | undefined
+  approval?: ApprovalMode | undefined
+  limits?: Partial<Limits> | undefined
+  model?: string | undefined
+}
+export type ToolRequest = {
+  tool: string
+  input: Record<string, unknown>
+  sessionId?: string | undefined
+  repo?: Repo | undefined
+  approval?: ApprovalMode | undefined
+}
+export type Idempotency = { key: string; hash: string }
+
+export type Admitted = { ok: true; run: Run; existed: boolean } | Refused
+export type Refused = {
+  ok: false
+  code:
+    | 'idempotency_mismatch'
+    | 'session_busy'
+    | 'session_not_found'
+    | 'run_not_found'
+    | 'repo_mismatch'
+    | 'run_ended'
+    | 'not_waiting'
+  message: string
+  runId?: string
+}
+
+/** A run of the agent. Same key and same body: the same run again. */
+export const admitRun = async (request: RunRequest, ports: Ports, idempotency?: Idempotency): Promise<Admitted> =>
+  admit(request, { kind: 'agent', messages: [], pending: [] }, ports, idempotency)
+
+/** One tool call as a run of its own: the same engine, no model. */
+export async function admitTool(
+  { tool, input, ...rest }: ToolRequest,
+  ports: Ports,
+): Promise<Admitted & { callId?: string }> {
+  const { call, pending } = readCall(
+    { id: '', name: tool, arguments: JSON.stringify(input) },
+    ports.ids,
+    ports.sandbox.isolation,
+  )
+  const message: Message = { role: 'assistant', content: '', calls: [call], model: '', usage: NOTHING_USED }
+  const request = { task: `${tool} ${pending.preview}`.slice(0, 200), ...rest }
+  const admitted = await admit(request, { kind: 'tool', messages: [message], pending: [pending] }, ports)
+  return { ...admitted, callId: call.callId }
+}
+
+async function admit(
+  request: RunRequest,
+  begin: { kind: Run['kind']; messages: Message[]; pending: PendingCall[] },
+  ports: Ports,
+  idempotency?: Idempotency,
+): Promise<Admitted> {
+  const { store, ids, clock, queue, settings } = ports
+  const now = clock.now()
+  const known = request.sessionId ? await store.session(request.sessionId) : undefined
+  if (request.sessionId && !known) return refuse('session_not_found', `there is no session ${request.sessionId}`)
+  if (known && request.repo && request.repo.url !== known.repo?.url)
+    return refuse(
+      'repo_mismatch',
+      `session ${known.sessionId} works on ${known.repo?.url ?? 'no repo'}; start another session for ${request.repo.url}`,
+    )
+  const session: Session = known ?? {
+    sessionId: ids.next('ses'),
+    ...(request.repo ? { repo: request.repo } : {}),
+    workspaceId: ids.next('wsp'),
+    createdAt: now,
+    updatedAt: now,
+  }
+  const { turns, costUsd, seconds } = { ...RUN_LIMITS_DEFAULT, ...request.limits }
+  const run: Run = {
+    runId: ids.next('run'),
+    sessionId: session.sessionId,
+    kind: begin.kind,
+    task: request.task,
+    status: 'queued',
+    step: 0,
+    turns: 0,
+    attempt: 0,
+    rateWaits: 0,
+    formatErrors: 0,
+    checks: 0,
+    action: { type: 'prepare' },
+    pending: begin.pending,
+    plan: [],
+    usage: NOTHING_USED,
+    limits: { turns, seconds, costUsd: Math.min(costUsd, settings.costUsdMax) },
+    workedMs: 0,
+    approval: request.approval ?? 'ask',
+    model: request.model ?? 'auto',
+    remembered: await store.remembered({
+      sessionId: session.sessionId,
+      ...(session.repo ? { repo: session.repo.url } : {}),
+    }),
+    ...(session.repo ? { repo: session.repo } : {}),
+    workspaceId: session.workspaceId,
+    ...(session.head ? { head: session.head } : {}),
+    diffStat: { files: 0, additions: 0, deletions: 0 },
+    inboxSeen: 0,
+    eventSeq: 1,
+    messageSeq: begin.messages.length,
+    createdAt: now,
+    updatedAt: now,
+  }
+  const reply = await store.start({
+    run,
+    session,
+    messages: begin.messages,
+    events: [startedEvent(run)],
+    now,
+    ...(idempotency ? { idempotency } : {}),
+  })
+  if (!reply.ok) return refuse(reply.code, REFUSALS[reply.code](reply.runId ?? ''), reply.runId)
+  if (!reply.existed) await queue.send({ runId: reply.run.runId, step: reply.run.step }, 0)
+  return reply
+}
+
+export type Sent = { ok: true } | Refused | { ok: false; code: 'decided'; message: string; approved: boolean }
+
+/** A word to a run under way, or the answer to its question. */
+export const say = (runId: string, text: string, ports: Ports): Promise<Sent> =>
+  post(runId, { type: 'message', at: ports.clock.now(), text }, ports)
+
+export const decide = (runId: string, decision: Decision, ports: Ports): Promise<Sent> =>
+  post(runId, { type: 'decision', at: ports.clock.now(), decision }, ports)
+
+export const cancel = (runId: string, reason: string | undefined, ports: Ports): Promise<Sent> =>
+  post(runId, { type: 'cancel', at: ports.clock.now(), ...(reason ? { reason } : {}) }, ports)
+
+async function post(
+  runId: string,
+  entry: Parameters<Ports['store']['post']>[0]['entry'],
+  { store, queue, clock }: Ports,
+): Promise<Sent> {
+  const reply = await store.post({ runId, entry, now: clock.now() })
+  if (reply.ok) {
+    if (reply.wake) await queue.send({ runId, step: reply.step }, 0)
+    return { ok: true }
+  }
+  if (reply.why === 'decided')
+    return {
+      ok: false,
+      code: 'decided',
+      message: `this call was ${reply.approved ? 'approved' : 'refused'} already`,
+      approved: reply.approved,
+    }
+  if (reply.why === 'gone') return refuse('run_not_found', `there is no run ${runId}`)
+  if (reply.why === 'ended') return refuse('run_ended', `run ${runId} has ended`)
+  const waitingFor = (await store.run(runId))?.waitingFor
+  const what =
+    waitingFor?.kind === 'approval'
+      ? `an approval of ${waitingFor.callId}`
+      : waitingFor
+        ? `its ${waitingFor.kind}`
+        : 'nothing'
+  return refuse('not_waiting', `run ${runId} does not wait for this; it waits for ${what}`)
+}
+
+/** Of a request's body, for its idempotency key: the same fields in any order are the same body. */
+export const hashOf = (body: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify(sorted(body)))
+    .digest('hex')
+
+const sorted = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(sorted)
+    : typeof value === 'object' && value !== null
+      ? Object.fromEntries(
+          Object.entries(value)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([key, inner]) => [key, sorted(inner)]),
+        )
+      : value
+
+const REFUSALS = {
+  idempotency_mismatch: (runId: string) => `this Idempotency-Key was used with another body, for run ${runId}`,
+  session_busy: (runId: string) =>
+    `run ${runId} of this session is under way; say something to it, cancel it, or start another session`,
+  session_not_found: () => 'there is no such session',
+}
+
+const NOTHING_USED = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, costUsd: 0 }
+const refuse = (code: Refused['code'], message: string, runId?: string): Refused => ({
+  ok: false,
+  code,
+  message,
+  ...(runId ? { runId } : {}),
+})

@@ -1,0 +1,108 @@
+/** The coding agent as one object: what the faces (HTTP, terminal, Slack, jobs) use, and nothing else of the engine. */
+import { STINT_MS_MAX } from '../core/limits.ts'
+import type { Decision, Run } from '../core/types.ts'
+import type { Ports, Wake } from '../ports.ts'
+import {
+  type Admitted,
+  admitRun,
+  admitTool,
+  cancel,
+  decide,
+  type Idempotency,
+  type RunRequest,
+  type Sent,
+  say,
+  type ToolRequest,
+} from './admit.ts'
+import { advance, type Stint } from './advance.ts'
+import { sweep } from './sweep.ts'
+
+export type { AgentContext } from '../core/context.ts'
+export type { Action as AgentAction, ToolResult } from '../core/types.ts'
+export type { Admitted, RunRequest, Sent, ToolRequest } from './admit.ts'
+export { hashOf } from './admit.ts'
+
+export class AICodeAgent {
+  readonly ports: Ports
+  constructor(ports: Ports) {
+    this.ports = ports
+  }
+
+  /** Admits a run; a worker takes it from here. */
+  execute(request: RunRequest, idempotency?: Idempotency): Promise<Admitted> {
+    return admitRun(request, this.ports, idempotency)
+  }
+
+  /** Admits one tool call as a run. `callId` names the call. */
+  executeTool(request: ToolRequest): Promise<Admitted & { callId?: string }> {
+    return admitTool(request, this.ports)
+  }
+
+  say(runId: string, text: string): Promise<Sent> {
+    return say(runId, text, this.ports)
+  }
+
+  decide(runId: string, decision: Decision): Promise<Sent> {
+    return decide(runId, decision, this.ports)
+  }
+
+  cancel(runId: string, reason?: string): Promise<Sent> {
+    return cancel(runId, reason, this.ports)
+  }
+
+  /** Performs one stint. `until` tells (epoch ms) when it must hand over; it is asked before every step. */
+  advance({ runId }: Wake, until?: () => number): Promise<Stint> {
+    const end = this.ports.clock.now() + STINT_MS_MAX
+    return advance(runId, until ?? (() => end), this.ports)
+  }
+
+  sweep(): Promise<Wake[]> {
+    return sweep(this.ports)
+  }
+
+  /** A unified diff of the run's workspace against its start, as committed; undefined: no such run. */
+  async diff(
+    runId: string,
+  ): Promise<{ ok: true; diff: string } | { ok: false; code: string; message: string } | undefined> {
+    const run = await this.ports.store.run(runId)
+    if (!run) return undefined
+    const { start, head, workspaceId } = run
+    if (!start || !head || start.id === head.id) return { ok: true, diff: '' }
+    return this.ports.sandbox.diff({ workspaceId, start, head, layers: () => this.ports.store.layers(workspaceId) })
+  }
+
+  /** Removes a session with all that is stored of it. */
+  async forget(sessionId: string): Promise<'gone' | 'busy' | 'forgotten'> {
+    const removed = await this.ports.store.deleteSession(sessionId)
+    if (!removed.ok) return removed.why
+    await this.ports.sandbox.forget(removed.workspaceId)
+    await this.ports.snapshots.delete(removed.layerIds)
+    return 'forgotten'
+  }
+
+  /** The run once it has ended or waits for a person, or as it is when `ms` have passed. */
+  async settled(runId: string, ms: number, signal?: AbortSignal): Promise<Run | undefined> {
+    const { store, feed, clock } = this.ports
+    const deadline = clock.now() + ms
+    for (;;) {
+      const news = new AbortController()
+      const stop = feed.subscribe(runId, (event) => {
+        if (event.type.startsWith('run.')) news.abort()
+      })
+      try {
+        const run = await store.run(runId)
+        if (!run || !['queued', 'running'].includes(run.status) || clock.now() >= deadline || signal?.aborted)
+          return run
+        await clock.sleep(
+          Math.min(POLL_MS, deadline - clock.now()),
+          signal ? AbortSignal.any([news.signal, signal]) : news.signal,
+        )
+      } finally {
+        stop()
+      }
+    }
+  }
+}
+
+/** A run may be advanced by another process, which this one hears nothing of. */
+const POLL_MS = 250

@@ -1,0 +1,248 @@
+/**
+ * The only place of effects: takes a run's stored action to the outside world and brings back what became of it.
+ * It decides nothing and stores nothing. An outcome that never arrives, because this process died, costs no more than
+ * the effect itself, which the next process performs again or finds done.
+ */
+import { chatMessages, estimateTokens } from '../core/context.ts'
+import { openingMessages } from '../core/prompt.ts'
+import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
+import { affordableTokens } from '../model/budget.ts'
+import { costOf } from '../model/catalogue.ts'
+import { meaningOf } from '../model/failures.ts'
+import type { Ports } from '../ports.ts'
+import { type PerformedCalls, performCalls, readCall, readCalls } from '../tools/pipeline.ts'
+import { offeredTools } from '../tools/registry.ts'
+
+/** A run as one stint holds it. */
+export type Held = { run: Run; messages: Message[]; token: number; signal: AbortSignal }
+/** What `step` is given, without its envelope; `layers` go into the commit beside it. */
+export type Effect = { outcome: Bare<Outcome>; layers: Layer[] }
+type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never
+
+/** Undefined: the work was broken off by `signal`, and there is nothing to report. */
+export async function perform(held: Held, ports: Ports): Promise<Effect | undefined> {
+  const done = new AbortController()
+  // What is left of the run's own time bounds the work, so that nothing that hangs outlasts it.
+  const leftMs = held.run.limits.seconds * 1000 - held.run.workedMs
+  const outOfTime = new AbortController()
+  void ports.clock.sleep(leftMs, done.signal).then(() => {
+    if (!done.signal.aborted) outOfTime.abort()
+  })
+  const bounded = { ...held, signal: AbortSignal.any([held.signal, outOfTime.signal]) }
+  try {
+    return await performAction(bounded, ports)
+  } finally {
+    done.abort()
+  }
+}
+
+async function performAction(held: Held, ports: Ports): Promise<Effect | undefined> {
+  switch (held.run.action.type) {
+    case 'prepare':
+      return prepare(held, ports)
+    case 'call_model':
+      return callModel(held, ports)
+    case 'run_tools':
+      return runTools(held, held.run.action.callIds, ports)
+    case 'check':
+      return check(held, ports)
+    case 'wait':
+    case 'stop':
+      return { outcome: { type: 'woken' }, layers: [] }
+  }
+}
+
+async function prepare({ run, token, signal }: Held, ports: Ports): Promise<Effect> {
+  const { runId, sessionId, workspaceId, repo, head } = run
+  const layers = () => ports.store.layers(workspaceId)
+  const earlier = (await ports.store.runs({ sessionId, limit: 20 })).items
+    .filter((other) => other.runId !== runId && other.kind === 'agent' && other.answer)
+    .map(({ task, answer }) => ({ task, answer: answer ?? '' }))
+    .reverse()
+  const known = { ...(repo ? { repo } : {}), ...(head ? { head } : {}) }
+  const prepared = await ports.sandbox.prepare({ runId, workspaceId, fence: token, ...known, layers, signal })
+  if (!prepared.ok) return { outcome: { type: 'sandbox_failure', ...failure(prepared) }, layers: [] }
+  const messages = run.kind === 'agent' ? openingMessages(run, prepared.facts, earlier) : []
+  return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
+}
+
+async function callModel(
+  { run, messages, signal }: Held,
+  { model: port, ids, sandbox, settings, feed, clock }: Ports,
+): Promise<Effect | undefined> {
+  const chosen = run.fallback ?? (run.model === 'auto' ? settings.models.strong : run.model)
+  const tools = [...offeredTools()]
+  const chat = chatMessages(messages)
+  const promptTokens = promptTokensOf(
+    run,
+    messages,
+    () => Buffer.byteLength(JSON.stringify(tools)) + Buffer.byteLength(JSON.stringify(chat)),
+  )
+  const maxTokens = affordableTokens(chosen, promptTokens, run.limits.costUsd - run.usage.costUsd)
+  if (maxTokens === undefined) {
+    const message = `The next call could cost more than the $${(run.limits.costUsd - run.usage.costUsd).toFixed(6)} that are left.`
+    return { outcome: { type: 'model_failure', kind: 'cost', code: 'cost_limit', message }, layers: [] }
+  }
+  const started = clock.now()
+  const onText = feed.watched(run.runId)
+    ? (text: string) => feed.publish([{ runId: run.runId, at: clock.now(), type: 'message.delta', data: { text } }])
+    : undefined
+  const answer = await port.complete(
+    { model: chosen, messages: chat, tools, maxTokens },
+    { signal, ...(onText ? { onText } : {}) },
+  )
+  if (!answer.ok) {
+    if (answer.code === 'aborted')
+      return timeIsUp(run, clock.now() - started) ? { outcome: OUT_OF_TIME, layers: [] } : undefined
+    return {
+      outcome: { type: 'model_failure', ...meaningOf(answer, nextModel(chosen, run, settings.models.fallbacks)) },
+      layers: [],
+    }
+  }
+  const read = readCalls(answer.calls, ids, sandbox.isolation)
+  const message: AssistantMessage = {
+    role: 'assistant',
+    content: answer.content,
+    calls: read.map(({ call }) => call),
+    model: chosen,
+    usage: { ...answer.usage, costUsd: costOf(chosen, answer.usage) },
+  }
+  return {
+    outcome: {
+      type: 'model_response',
+      message,
+      pending: read.map(({ pending }) => pending),
+      truncated: answer.truncated,
+    },
+    layers: [],
+  }
+}
+
+async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Effect | undefined> {
+  const started = ports.clock.now()
+  const calls = callIds.flatMap((callId) => findCall(held.messages, callId) ?? [])
+  const done = await performCalls({ calls, sandbox: (list) => inSandbox(held, list, ports), clock: ports.clock })
+  if (held.signal.aborted && !done.ok && !timeIsUp(held.run, ports.clock.now() - started)) return undefined
+  if (!done.ok) return { outcome: { type: 'sandbox_failure', ...failure(done) }, layers: [] }
+  const tests = done.results.flatMap((message) => testsIn(message, calls)).at(-1)
+  const { results, plan, question } = done
+  const { change, layers } = changeOf(done.change)
+  return {
+    outcome: {
+      type: 'tool_results',
+      results,
+      ...(change ? { change } : {}),
+      ...(plan ? { plan } : {}),
+      ...(tests ? { tests } : {}),
+      ...(question ? { question } : {}),
+    },
+    layers,
+  }
+}
+
+/** The last test run of the run, once more, because files changed since it passed. */
+async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
+  const started = ports.clock.now()
+  const { tests, checks, approval, remembered, runId } = held.run
+  if (!tests) return { outcome: { type: 'checked', passed: true, summary: '', output: '' }, layers: [] }
+  // The id is made from what is stored, so that a check cut off by a crash is found again and not run twice.
+  const ids = { next: () => `call_${runId.slice('run_'.length)}c${checks}` }
+  const { call, pending } = readCall(
+    { id: '', name: tests.tool, arguments: tests.arguments },
+    ids,
+    ports.sandbox.isolation,
+  )
+  const { decision } = pending.verdict
+  const allowed =
+    decision === 'allow' || (decision === 'approve' && (approval === 'auto' || remembered.includes(pending.hash)))
+  if (pending.refusal || !allowed)
+    return { outcome: { type: 'checked', passed: true, summary: tests.summary, output: '' }, layers: [] }
+  const done = await performCalls({
+    calls: [call],
+    sandbox: (list) => inSandbox(held, list, ports),
+    clock: ports.clock,
+  })
+  if (held.signal.aborted && !done.ok && !timeIsUp(held.run, ports.clock.now() - started)) return undefined
+  if (!done.ok) return { outcome: { type: 'sandbox_failure', ...failure(done) }, layers: [] }
+  const result = done.results[0]
+  const output = result?.role === 'tool' ? result.result.output : ''
+  const { passed = false, summary = 'did not run' } = (result && testsIn(result, [call])[0]) ?? {}
+  const { change, layers } = changeOf(done.change)
+  return { outcome: { type: 'checked', passed, summary, output, ...(change ? { change } : {}) }, layers }
+}
+
+/** The pointer goes through `step`, the layer beside it into the commit. */
+function changeOf(change: Extract<PerformedCalls, { ok: true }>['change']): {
+  change?: WorkspaceChange
+  layers: Layer[]
+} {
+  if (!change) return { layers: [] }
+  const { layer, ...moved } = change
+  return { change: moved, layers: [layer] }
+}
+
+const timeIsUp = (run: Run, workedMs: number): boolean => run.workedMs + workedMs >= run.limits.seconds * 1000
+const OUT_OF_TIME = {
+  type: 'model_failure' as const,
+  kind: 'time' as const,
+  code: 'time_limit',
+  message: 'The model was still working.',
+}
+
+const inSandbox = (
+  { run, token, signal }: Held,
+  calls: { callId: string; tool: string; input: unknown }[],
+  { sandbox, store }: Ports,
+) => {
+  const { runId, workspaceId, start, head } = run
+  if (!start || !head) throw new Error(`run ${runId} has no workspace yet`)
+  return sandbox.perform({
+    runId,
+    workspaceId,
+    fence: token,
+    start,
+    head,
+    calls,
+    layers: () => store.layers(workspaceId),
+    signal,
+  })
+}
+
+/** What a result says about tests; the tool puts it into `data.tests`. */
+function testsIn(message: Message, calls: ToolCall[]) {
+  if (message.role !== 'tool') return []
+  const data = message.result.data as { command?: string; tests?: { passed: boolean; summary: string } } | undefined
+  const call = calls.find(({ callId }) => callId === message.result.callId)
+  return data?.tests && call
+    ? [{ tool: call.tool, arguments: call.arguments, label: data.command ?? call.tool, ...data.tests }]
+    : []
+}
+
+/** From above: what the last answer counted, plus the bytes that came since; all bytes before the first answer. */
+function promptTokensOf(run: Run, messages: Message[], allBytes: () => number): number {
+  const last = messages.findLastIndex((message) => message.role === 'assistant' && message.usage.inputTokens > 0)
+  const counted = messages[last]
+  if (last === -1 || counted?.role !== 'assistant') return estimateTokens(allBytes())
+  const since = messages.slice(last).reduce((bytes, message) => bytes + Buffer.byteLength(JSON.stringify(message)), 0)
+  return counted.usage.inputTokens + estimateTokens(since) + (run.turns > 0 ? 64 : 0)
+}
+
+function nextModel(chosen: string, run: Run, fallbacks: string[]): string | undefined {
+  if (run.model !== 'auto') return undefined
+  return fallbacks[fallbacks.indexOf(chosen) + 1]
+}
+
+function findCall(messages: Message[], callId: string): ToolCall | undefined {
+  for (let i = messages.length - 1; i >= 0; i--) {
+    const message = messages[i]
+    const call = message?.role === 'assistant' ? message.calls.find((made) => made.callId === callId) : undefined
+    if (call) return call
+  }
+  return undefined
+}
+
+const failure = ({ code, message, retry }: { code: string; message: string; retry: boolean }) => ({
+  code,
+  message,
+  retry,
+})

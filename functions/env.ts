@@ -1,0 +1,100 @@
+/**
+ * The environment, read once. What is wrong or half set stops the start with one clear line each; what is unset falls
+ * back to the embedded default. Nothing else in the functions reads process.env.
+ */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { RUN_COST_USD_MAX } from './core/limits.ts'
+
+const url = z
+  .url({ protocol: /^https?$/, error: 'is no http(s) address' })
+  .refine((text) => !/^\w+:\/\/[^/]*@/.test(text), 'must not hold a name or password')
+const positive = z.coerce.number({ error: 'is no number' }).positive('must be more than 0')
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
+
+const SCOPES = ['run', 'read', 'approve', 'admin']
+
+/** `id:scopes:sha256`, scopes joined by `+`, as `stint keys create --offline` prints it. */
+const apiKeys = list.transform((entries, context) => {
+  const ids = entries.map((entry) => entry.split(':')[0])
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i)
+  if (twice !== undefined) context.addIssue({ code: 'custom', message: `names the key ${twice} twice` })
+  return entries.flatMap((entry) => {
+    const [id, scopes, hash] = entry.split(':')
+    const known = scopes?.split(/[+|]/) ?? []
+    const unknown = known.find((scope) => !SCOPES.includes(scope))
+    if (unknown !== undefined) {
+      context.addIssue({ code: 'custom', message: `has the unknown scope ${unknown}; there are ${SCOPES.join(', ')}` })
+      return []
+    }
+    if (id && known.length > 0 && /^[0-9a-f]{64}$/i.test(hash ?? ''))
+      return [{ id, scopes: known, hash: (hash ?? '').toLowerCase() }]
+    context.addIssue({ code: 'custom', message: `has an entry that is not id:scopes:sha256 (${entry.slice(0, 12)}…)` })
+    return []
+  })
+})
+
+const Schema = z.object({
+  GROQ_API_KEY: z.string().optional(),
+  GROQ_BASE_URL: url.transform((text) => text.replace(/\/openai\/v1\/?$/, '').replace(/\/$/, '')).optional(),
+  STINT_MODEL_STRONG: z.string().optional(),
+  STINT_MODEL_FAST: z.string().optional(),
+  STINT_MODEL_FALLBACKS: list.optional(),
+  STINT_MAX_COST_RUN_USD: positive.max(RUN_COST_USD_MAX).optional(),
+  STINT_API_KEY_HASHES: apiKeys.optional(),
+  STINT_RATE_PER_MINUTE: z.coerce
+    .number({ error: 'is no number' })
+    .int('must be whole')
+    .positive('must be more than 0')
+    .default(6000),
+  STINT_PUBLIC_URL: url.optional(),
+  STINT_CORS_ORIGINS: list.pipe(z.array(url)).optional(),
+  STINT_REPO_ROOTS: list
+    .pipe(z.array(z.string().startsWith('/', 'must be absolute paths, separated by commas')))
+    .optional(),
+  STINT_REPO_HOSTS: list.default(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org']),
+  STINT_HOME: z.string().default(() => join(homedir(), '.stint')),
+  PORT: z.coerce
+    .number({ error: 'is no number' })
+    .int('must be whole')
+    .min(0, 'must be 0 to 65535')
+    .max(65_535, 'must be 0 to 65535')
+    .default(8787),
+  HOST: z.string().default('127.0.0.1'),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+})
+export type Env = z.infer<typeof Schema>
+
+export class InvalidEnvironment extends Error {
+  readonly lines: string[]
+  constructor(lines: string[]) {
+    super(lines.join('\n'))
+    this.name = 'InvalidEnvironment'
+    this.lines = lines
+  }
+}
+
+/** @throws InvalidEnvironment with one line per wrong value; values themselves are never repeated. */
+export function readEnv(source: Record<string, string | undefined> = process.env): Env {
+  // An empty value is how a shell or a compose file says "unset".
+  const set = Object.fromEntries(
+    Object.entries(source).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  )
+  const parsed = Schema.safeParse(set)
+  if (!parsed.success)
+    throw new InvalidEnvironment(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`))
+  const env = parsed.data
+  if (!isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length)
+    throw new InvalidEnvironment([
+      `HOST is ${env.HOST}, which others can reach: set STINT_API_KEY_HASHES (made by "stint keys create --offline"), or leave HOST on 127.0.0.1`,
+    ])
+  return env
+}
+
+export const isLoopback = (host: string): boolean => /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/i.test(host)

@@ -1,0 +1,19 @@
+/** Worst case first: a call is made only when what it could cost at most still fits what the run was given. */
+import { ANSWER_TOKENS_MAX } from '../core/limits.ts'
+import { profileOf } from './catalogue.ts'
+
+/** An answer shorter than this is not worth asking for. */
+const ANSWER_TOKENS_MIN = 256
+
+/**
+ * How many tokens the answer may have so that prompt and answer together cost no more than `leftUsd`; undefined when
+ * not even a short answer fits. `promptTokens` is an estimate from above.
+ */
+export function affordableTokens(model: string, promptTokens: number, leftUsd: number): number | undefined {
+  const { usdPerMillion, outputTokens, contextTokens } = profileOf(model)
+  const room = Math.min(ANSWER_TOKENS_MAX, outputTokens, contextTokens - promptTokens)
+  const leftForAnswer = leftUsd - (promptTokens * usdPerMillion.input) / 1_000_000
+  const payable = usdPerMillion.output === 0 ? room : Math.floor((leftForAnswer * 1_000_000) / usdPerMillion.output)
+  const tokens = Math.min(room, payable)
+  return tokens < Math.min(ANSWER_TOKENS_MIN, room) || tokens <= 0 ? undefined : tokens
+}

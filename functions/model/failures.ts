@@ -1,0 +1,67 @@
+/**
+ * What a refusal of the model server means for the run. Codes decide, not prose, but for Groq's tool-call errors, which
+ * come as 400 with a text of their own: those are the model's mistake, and it is told.
+ */
+import type { Outcome } from '../core/types.ts'
+import type { ModelRefusal } from '../ports.ts'
+
+type Failure = Omit<Extract<Outcome, { type: 'model_failure' }>, 'at' | 'workedMs' | 'inbox' | 'type'>
+
+/** `next` is the model to go on with when this one is not offered. */
+export function meaningOf(refusal: ModelRefusal, next: string | undefined): Failure {
+  const { status, code, retryAfterMs } = refusal
+  const message = refusal.message.slice(0, 500)
+  if (code === 'blocked_api_access')
+    return {
+      kind: 'fatal',
+      code: 'spend_limit',
+      message: `the model account reached its own spending limit: ${message}`,
+    }
+  if (status === 401 || status === 403)
+    return {
+      kind: 'fatal',
+      code: 'model_auth',
+      message: `the model server refused the key (${status}); check GROQ_API_KEY`,
+    }
+  if (code === 'model_not_found' || code === 'model_decommissioned')
+    return { kind: 'next_model', code: 'model_not_found', message, ...(next ? { model: next } : {}) }
+  if (status === 404)
+    return { kind: 'fatal', code: 'model_not_found', message: `${message}; check GROQ_BASE_URL (without /openai/v1)` }
+  if (
+    status === 413 ||
+    code === 'context_length_exceeded' ||
+    /reduce the length of the messages|maximum context length/i.test(message)
+  )
+    return {
+      kind: 'fatal',
+      code: 'context_too_long',
+      message: `the conversation is too long for the model: ${message}`,
+    }
+  if (status === 429)
+    return {
+      kind: 'rate_limit',
+      code: 'rate_limited',
+      message,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    }
+  if (isToolMistake(refusal))
+    return { kind: 'format', code: 'tool_use_failed', message, feedback: feedbackFor(refusal) }
+  if (status === 0 || status === 408 || status === 409 || status === 498 || status >= 500)
+    return { kind: 'retry', code, message }
+  return { kind: 'fatal', code: `model_${status}`, message }
+}
+
+/** Groq's own checks of a tool call: the answer was a call that could not be read, or of a tool that was not offered. */
+const isToolMistake = ({ code, message, status }: ModelRefusal): boolean =>
+  code === 'tool_use_failed' ||
+  status === 422 ||
+  /tool call validation failed|failed to call a function|which was not in request\.tools|tool choice is none|output_parse_failed|parsing failed/i.test(
+    message,
+  )
+
+const feedbackFor = ({ message, failedGeneration }: ModelRefusal): string =>
+  [
+    `Your last message was a tool call that could not be read: ${message.slice(0, 300)}`,
+    ...(failedGeneration ? [`It was: ${failedGeneration.slice(0, 1000)}`] : []),
+    'Send it again as one call of a tool you were given, with arguments as one JSON object; or answer in text.',
+  ].join('\n')

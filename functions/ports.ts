@@ -1,0 +1,273 @@
+/**
+ * The outside world as small interfaces. The engine knows only these; `wire.ts` alone knows who implements them.
+ * Unless a method says otherwise it may throw, and a throw means "cannot go on now": the caller leaves the run as
+ * committed and tries later. Refusals that the caller must handle are values, never exceptions.
+ * Times are epoch milliseconds, durations milliseconds, money US dollars.
+ */
+import type { AgentContext } from './core/context.ts'
+import type { WorkspaceFacts } from './core/prompt.ts'
+import type {
+  Event,
+  InboxEntry,
+  Isolation,
+  Layer,
+  Message,
+  Remembered,
+  Repo,
+  Run,
+  RunStatus,
+  Session,
+  SnapshotRef,
+  ToolError,
+  Usage,
+} from './core/types.ts'
+
+// ---- time and names ----------------------------------------------------------------------------------------------
+
+export type Clock = {
+  now(): number
+  /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export type IdKind = 'ses' | 'run' | 'call' | 'req' | 'wsp'
+/** `kind_` and a time-ordered, unguessable rest. */
+export type Ids = { next(kind: IdKind): string }
+
+// ---- store -------------------------------------------------------------------------------------------------------
+
+/** Who holds a lease. Embedded stores also use it to tell whether that process still lives. */
+export type Owner = string
+
+export type StartRequest = {
+  run: Run
+  session: Session
+  messages: Message[]
+  events: Event[]
+  /** `hash` is of the request's body: the same key with another body is refused. */
+  idempotency?: { key: string; hash: string }
+  now: number
+}
+export type StartReply =
+  | { ok: true; run: Run; existed: boolean }
+  | { ok: false; code: 'idempotency_mismatch' | 'session_busy' | 'session_not_found'; runId?: string }
+
+export type ClaimReply =
+  | { ok: true; token: number; run: Run; messages: Message[]; inbox: InboxEntry[] }
+  | { ok: false; why: 'gone' | 'ended' | 'waiting' | 'busy' /** when to ask again */; until?: number }
+
+export type Commit = {
+  runId: string
+  token: number
+  /** The step this commit follows; another one there means that somebody else was faster. */
+  after: number
+  run: Run
+  messages: Message[]
+  events: Event[]
+  layers: Layer[]
+  remember: Remembered[]
+  /** The newest inbox entry the step has been shown. */
+  inboxRead: number
+  /** Milliseconds to keep the lease for the next step; 0 gives it back. */
+  keepMs: number
+  /** When somebody must look at the run again, if nobody did by then. Undefined: never (it has ended). */
+  dueAt?: number
+  now: number
+}
+export type CommitReply =
+  | { ok: true; inbox: InboxEntry[] }
+  /** `unread`: the run would end, but somebody spoke after the step was made; nothing was written. */
+  | { ok: false; why: 'unread'; inbox: InboxEntry[] }
+  | { ok: false; why: 'fenced' | 'stale' | 'gone' }
+
+export type Post = {
+  runId: string
+  entry: DistributiveOmit<InboxEntry, 'seq'>
+  now: number
+}
+export type PostReply =
+  | { ok: true; seq: number /** the run should be woken now */; wake: boolean; step: number }
+  /** `decided`: somebody was faster; `approved` is what they said. */
+  | { ok: false; why: 'gone' | 'ended' | 'not_waiting' }
+  | { ok: false; why: 'decided'; approved: boolean }
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+export type Wake = { runId: string; step: number }
+export type Page<T> = { items: T[]; nextCursor?: string }
+
+/** Where runs live. Every method is atomic; what it answered is durable. */
+export type Store = {
+  start(request: StartRequest): Promise<StartReply>
+  /** Takes the right to advance a run. A lease that ran out, or whose process is known to be gone, is taken over. */
+  claim(request: { runId: string; owner: Owner; leaseMs: number; now: number }): Promise<ClaimReply>
+  commit(commit: Commit): Promise<CommitReply>
+  /** Keeps the lease; brings what people sent meanwhile. Undefined: the lease is lost. */
+  renew(request: { runId: string; token: number; leaseMs: number; now: number }): Promise<InboxEntry[] | undefined>
+  /** Puts what a person sent where the next step reads it. */
+  post(post: Post): Promise<PostReply>
+  /** Runs that somebody must look at now, oldest first. */
+  due(request: { now: number; limit: number }): Promise<Wake[]>
+
+  run(runId: string): Promise<Run | undefined>
+  runs(filter: { sessionId?: string; status?: RunStatus; limit: number; cursor?: string }): Promise<Page<Run>>
+  session(sessionId: string): Promise<Session | undefined>
+  /** Messages from `after` (a count) on, oldest first. */
+  messages(runId: string, after: number, limit?: number): Promise<Message[]>
+  events(runId: string, after: number, limit?: number): Promise<Event[]>
+  /** Hashes of calls that were approved for all runs of the session or of the repo. */
+  remembered(place: { sessionId: string; repo?: string }): Promise<string[]>
+  /** All layers of a workspace, oldest first. */
+  layers(workspaceId: string): Promise<Layer[]>
+  /** Removes a session, its runs and all that is stored of them. Refused while one of its runs is under way. */
+  deleteSession(
+    sessionId: string,
+  ): Promise<{ ok: true; workspaceId: string; layerIds: string[] } | { ok: false; why: 'gone' | 'busy' }>
+  close(): Promise<void>
+}
+
+// ---- queue and feed ----------------------------------------------------------------------------------------------
+
+/** Wakes a worker for a run, at least once, not before `delayMs`. Losing one is mended by the sweep. */
+export type Queue = { send(wake: Wake, delayMs: number): Promise<void> }
+
+/** Tells watchers in this process what was committed, and streamed text ahead of it. Never throws, keeps nothing. */
+export type Feed = {
+  publish(events: Event[]): void
+  /** Returns the way to stop. */
+  subscribe(runId: string, listener: (event: Event) => void): () => void
+  /** True when somebody here watches: only then is an answer worth streaming. */
+  watched(runId: string): boolean
+}
+
+// ---- model -------------------------------------------------------------------------------------------------------
+
+export type ModelAnswer = {
+  ok: true
+  model: string
+  content: string
+  calls: { id: string; name: string; arguments: string }[]
+  /** True when the answer was cut by `maxTokens`. */
+  truncated: boolean
+  usage: Omit<Usage, 'costUsd'>
+}
+/** `status` is the HTTP status, 0 when there was none; `body` text is cut and holds no secret. */
+export type ModelRefusal = {
+  ok: false
+  status: number
+  code: string
+  message: string
+  retryAfterMs?: number
+  /** The raw text of a call that Groq could not parse. */
+  failedGeneration?: string
+}
+
+export type Model = {
+  /** Never throws: every failure is a refusal. Aborting `signal` ends the call with code `aborted`. */
+  complete(
+    request: AgentContext,
+    options: { signal: AbortSignal; onText?: (text: string) => void },
+  ): Promise<ModelAnswer | ModelRefusal>
+  /** Ids the server offers, or the refusal. Never throws. */
+  list(signal: AbortSignal): Promise<{ ok: true; ids: string[] } | ModelRefusal>
+}
+
+// ---- sandbox -----------------------------------------------------------------------------------------------------
+
+export type SandboxCall = { callId: string; tool: string; input: unknown }
+export type SandboxResult = {
+  callId: string
+  ok: boolean
+  output: string
+  data?: unknown
+  error?: ToolError
+  durationMs: number
+  truncated: boolean
+}
+
+export type SandboxFailure = { ok: false; code: string; message: string /** trying again may help */; retry: boolean }
+export type Prepared = { ok: true; head: SnapshotRef; layers: Layer[]; facts: WorkspaceFacts }
+export type Performed =
+  | {
+      ok: true
+      results: SandboxResult[]
+      change?: { head: SnapshotRef; layer: Layer; paths: string[]; diffStat: Run['diffStat'] }
+    }
+  | SandboxFailure
+
+/** Where files and commands live. Failures of the machine are values with `ok: false`; failures of a tool are results. */
+export type Sandbox = {
+  /** What holds a command in: told to people, and used by policy. */
+  isolation: Isolation
+  /**
+   * Makes the workspace from the repo, or brings it to `head` when it was made before. Repeating it for the same
+   * workspace gives the same; `layers` in the answer are new ones only.
+   */
+  prepare(request: {
+    runId: string
+    workspaceId: string
+    fence: number
+    repo?: Repo
+    head?: SnapshotRef
+    layers: () => Promise<Layer[]>
+    signal: AbortSignal
+  }): Promise<Prepared | SandboxFailure>
+  /**
+   * Performs calls on the workspace as it is at `head`. A repeated `callId` that changed the workspace answers its
+   * stored result. `start` is what the diff counts from; `layers` is asked for only when the runner must restore.
+   */
+  perform(request: {
+    runId: string
+    workspaceId: string
+    fence: number
+    start: SnapshotRef
+    head: SnapshotRef
+    calls: SandboxCall[]
+    layers: () => Promise<Layer[]>
+    signal: AbortSignal
+  }): Promise<Performed>
+  /** A unified diff between two snapshots; empty when nothing changed. */
+  diff(request: {
+    workspaceId: string
+    start: SnapshotRef
+    head: SnapshotRef
+    layers: () => Promise<Layer[]>
+  }): Promise<{ ok: true; diff: string } | SandboxFailure>
+  /** The top folder of a local repo and where in it `url` points; nothing is made. */
+  locate(repo: Repo): Promise<{ ok: true; top: string; subdir?: string | undefined } | SandboxFailure>
+  /** Forgets a workspace and its files. */
+  forget(workspaceId: string): Promise<void>
+  /** Is it there, and what is it? Never throws. */
+  health(): Promise<{ ok: true; detail: string } | { ok: false; detail: string }>
+  close(): Promise<void>
+}
+
+// ---- objects -----------------------------------------------------------------------------------------------------
+
+/** Immutable bytes named by their sha256. `get` answers undefined for what is not there. */
+export type Snapshots = {
+  put(bytes: Uint8Array): Promise<string>
+  get(id: string): Promise<Uint8Array | undefined>
+  delete(ids: string[]): Promise<void>
+}
+
+// ---- all of it ---------------------------------------------------------------------------------------------------
+
+/** What the engine is told at its start; never changes while it runs. */
+export type Settings = {
+  owner: Owner
+  models: { strong: string; fast: string; fallbacks: string[] }
+  /** No request may ask for more than this. */
+  costUsdMax: number
+}
+
+export type Ports = {
+  settings: Settings
+  clock: Clock
+  ids: Ids
+  store: Store
+  queue: Queue
+  feed: Feed
+  model: Model
+  sandbox: Sandbox
+  snapshots: Snapshots
+}

@@ -1,0 +1,128 @@
+/**
+ * The whole system in one process: API, worker and timer, the sandbox as its child. What `npm start`, containers and
+ * the terminal run.
+ */
+import { pathToFileURL } from 'node:url'
+import { serve } from '@hono/node-server'
+import { STINT_MS_MAX } from './core/limits.ts'
+import { AICodeAgent } from './engine/agent.ts'
+import { type Env, InvalidEnvironment, isLoopback, readEnv } from './env.ts'
+import type { Wake } from './ports.ts'
+import { createApp } from './routes/app.ts'
+import { jsonLog, type Log } from './telemetry/log.ts'
+import { VERSION } from './version.ts'
+import { wire } from './wire.ts'
+
+export type System = {
+  agent: AICodeAgent
+  /** The HTTP interface, without a port. */
+  fetch: (request: Request) => Response | Promise<Response>
+  /** Lets each stint end at its next step, waits at most `graceMs`, and closes everything. */
+  stop(graceMs?: number): Promise<void>
+}
+
+/** `only` limits the worker to some runs: a terminal advances its own and leaves others to the server. */
+export function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): System {
+  const { ports, queue, modelConfigured, page, close } = wire(env, log)
+  const agent = new AICodeAgent(ports)
+  let stopping = false
+  queue.start(
+    async (wake) => {
+      if (only && !only(wake)) return
+      const until = ports.clock.now() + STINT_MS_MAX
+      const stint = await agent.advance(wake, () => (stopping ? 0 : until))
+      log('debug', 'stint', { runId: wake.runId, stint })
+    },
+    () => ports.store.due({ now: ports.clock.now(), limit: 100 }),
+  )
+  /** A real call, because a key that is set may still be wrong. */
+  const checkModel = async () => {
+    if (!modelConfigured) return { ok: false, detail: 'no model is configured: set GROQ_API_KEY' }
+    const listed = await ports.model.list(AbortSignal.timeout(5000))
+    if (!listed.ok)
+      return {
+        ok: false,
+        detail: `${env.GROQ_BASE_URL ?? 'Groq'}: ${listed.message} (${listed.status || listed.code})`,
+      }
+    const wanted = ports.settings.models.strong
+    return listed.ids.includes(wanted)
+      ? { ok: true, detail: `${env.GROQ_BASE_URL ?? 'Groq'}, ${wanted}` }
+      : { ok: false, detail: `${env.GROQ_BASE_URL ?? 'Groq'} does not offer ${wanted}; set STINT_MODEL_STRONG` }
+  }
+  const app = createApp({
+    agent,
+    keys: env.STINT_API_KEY_HASHES ?? [],
+    ratePerMinute: env.STINT_RATE_PER_MINUTE,
+    repoRoots: env.STINT_REPO_ROOTS ?? [],
+    repoHosts: env.STINT_REPO_HOSTS,
+    corsOrigins: env.STINT_CORS_ORIGINS ?? [],
+    modelConfigured,
+    version: VERSION,
+    page,
+    log,
+    async checks() {
+      const sandbox = await ports.sandbox.health()
+      const store = await ports.store.runs({ limit: 1 }).then(
+        () => ({ ok: true, detail: `one SQLite file in ${env.STINT_HOME}` }),
+        (error: Error) => ({ ok: false, detail: error.message }),
+      )
+      const model = await checkModel()
+      return { store, sandbox, model }
+    },
+  })
+  return {
+    agent,
+    fetch: app.fetch as System['fetch'],
+    async stop(graceMs = 3000) {
+      stopping = true
+      const done = new AbortController()
+      const grace = () => ports.clock.sleep(graceMs, done.signal)
+      await Promise.race([queue.stop(), grace()])
+      await Promise.race([close(), grace()])
+      done.abort()
+    },
+  }
+}
+
+/** Starts the system on its port and stays until told to go. */
+export async function main(): Promise<void> {
+  // Whoever read our output may leave; the server stays.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const env = readEnv()
+  const log = jsonLog(env.LOG_LEVEL)
+  const system = startSystem(env, log)
+  const server = serve({ fetch: system.fetch as never, port: env.PORT, hostname: env.HOST }, ({ port }) => {
+    const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
+    process.stdout.write(`stint listening on http://${host}:${port}\n`)
+    if (!env.GROQ_API_KEY && !env.GROQ_BASE_URL)
+      process.stdout.write('no model yet: set GROQ_API_KEY to use Groq; model "scripted" works without\n')
+    if (isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length)
+      process.stdout.write('no API key is needed from this machine\n')
+  })
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    const why =
+      error.code === 'EADDRINUSE'
+        ? `port ${env.PORT} is taken; set PORT to another one, or stop what listens there`
+        : error.code === 'EACCES'
+          ? `port ${env.PORT} needs rights this user has not; set PORT to one above 1023`
+          : error.message
+    process.stderr.write(`stint cannot listen: ${why}\n`)
+    void system.stop(500).finally(() => process.exit(1))
+  })
+  let asked = 0
+  const leave = () => {
+    if (++asked > 1) process.exit(130)
+    server.close()
+    void system.stop().finally(() => process.exit(0))
+  }
+  process.on('SIGINT', leave).on('SIGTERM', leave)
+}
+
+/** Prints what stopped the start, one line each, and no stack. */
+export function explainStart(error: unknown): never {
+  const lines = error instanceof InvalidEnvironment ? error.lines : [(error as Error).message]
+  for (const line of lines) process.stderr.write(`stint cannot start: ${line}\n`)
+  process.exit(1)
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) main().catch(explainStart)

@@ -1,0 +1,22 @@
+/** A tool that runs in the functions, beside the run itself: it changes the run, asks a person, or asks the world. */
+import type { ToolDefinition } from '../../sandbox-runner/catalogue.ts'
+import type { PlanItem, ToolError } from '../core/types.ts'
+
+/** What a function-side tool answers: a result, and what the run takes from it. */
+export type Answer = {
+  output: string
+  data?: unknown
+  error?: ToolError
+  plan?: PlanItem[]
+  /** The call stays open until a person answers. */
+  question?: { question: string; choices: string[]; default?: string }
+}
+
+export type FunctionTool<Input = unknown> = ToolDefinition<Input> & {
+  run(input: Input): Promise<Answer>
+  /** Turns the forms that models were trained on into this tool's own, before the schema looks. */
+  mend?: (input: unknown) => unknown
+}
+
+/** Declares a tool with its input type inferred from the schema. */
+export const defineTool = <Input>(tool: FunctionTool<Input>): FunctionTool => tool as FunctionTool

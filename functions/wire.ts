@@ -1,0 +1,104 @@
+/** The composition root: from the environment to the ports. The only file that names adapters. */
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { childSandbox } from './adapters/child-sandbox.ts'
+import { folderSnapshots } from './adapters/folder-snapshots.ts'
+import { groqModel } from './adapters/groq.ts'
+import { localFeed } from './adapters/local-feed.ts'
+import { type LocalQueue, localQueue } from './adapters/local-queue.ts'
+import { type Page, pagesIn } from './adapters/pages.ts'
+import { scriptedModel } from './adapters/scripted-model.ts'
+import { sqliteStore } from './adapters/sqlite-store.ts'
+import { mayLive, systemClock, systemIds, thisProcess } from './adapters/system.ts'
+import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
+import type { Env } from './env.ts'
+import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
+import type { Model, Ports } from './ports.ts'
+import type { Log } from './telemetry/log.ts'
+
+export type Wired = {
+  ports: Ports
+  queue: LocalQueue
+  modelConfigured: boolean
+  page: (path: string) => Page | undefined
+  close(): Promise<void>
+}
+
+/** Opens everything that the environment names. Throws when the store cannot be opened. */
+export function wire(env: Env, log: Log): Wired {
+  const home = writableHome(env.STINT_HOME)
+  // First: the child starts while the rest is opened here.
+  const sandbox = childSandbox({
+    entry: fileURLToPath(new URL('../sandbox-runner/server.ts', import.meta.url)),
+    home: join(home, 'workspaces'),
+    objects: join(home, 'objects'),
+  })
+  const store = sqliteStore({ path: join(home, 'stint.db'), mayLive })
+  const queue = localQueue(systemClock, {
+    atOnceMax: RUNS_AT_ONCE_MAX,
+    onError: (error, wake) =>
+      log('error', 'a stint broke off', {
+        runId: wake?.runId,
+        error: (error as Error).message,
+        stack: (error as Error).stack,
+      }),
+  })
+  const scripted = scriptedModel()
+  const configured = env.GROQ_API_KEY !== undefined || env.GROQ_BASE_URL !== undefined
+  const served = configured
+    ? groqModel({ apiKey: env.GROQ_API_KEY ?? 'none', ...(env.GROQ_BASE_URL ? { baseUrl: env.GROQ_BASE_URL } : {}) })
+    : NO_MODEL
+  const ports: Ports = {
+    settings: {
+      owner: thisProcess(),
+      models: {
+        strong: env.STINT_MODEL_STRONG ?? STRONG_DEFAULT,
+        fast: env.STINT_MODEL_FAST ?? FAST_DEFAULT,
+        fallbacks: env.STINT_MODEL_FALLBACKS ?? FALLBACKS_DEFAULT,
+      },
+      costUsdMax: env.STINT_MAX_COST_RUN_USD ?? RUN_COST_USD_MAX,
+    },
+    clock: systemClock,
+    ids: systemIds,
+    store,
+    queue,
+    feed: localFeed(),
+    model: {
+      complete: (context, options) => (isScripted(context.model) ? scripted : served).complete(context, options),
+      list: (signal) => served.list(signal),
+    },
+    sandbox,
+    snapshots: folderSnapshots(join(home, 'objects')),
+  }
+  return {
+    ports,
+    queue,
+    modelConfigured: configured,
+    page: pagesIn(new URL('../console/', import.meta.url)),
+    async close() {
+      await sandbox.close()
+      await scripted.close()
+      await store.close()
+    },
+  }
+}
+
+/** @throws Error that names the variable when state cannot be kept there. */
+function writableHome(home: string): string {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+    accessSync(home, constants.W_OK)
+    return home
+  } catch (error) {
+    throw new Error(`STINT_HOME (${home}) cannot be written: ${(error as Error).message.split(',')[0]}`)
+  }
+}
+
+const NOT_CONFIGURED = {
+  ok: false as const,
+  status: 401,
+  code: 'model_not_configured',
+  message: 'no model is configured: set GROQ_API_KEY',
+}
+const NO_MODEL: Model = { complete: async () => NOT_CONFIGURED, list: async () => NOT_CONFIGURED }

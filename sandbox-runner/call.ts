@@ -1,0 +1,59 @@
+/** One tool call in one workspace: validate, run with a time limit, and turn whatever happened into a result. */
+import { SANDBOX_TOOLS, type SandboxTool } from './catalogue.ts'
+import { ToolFailure } from './define.ts'
+import { faultOf } from './faults.ts'
+import { handsFor, type Work } from './hands.ts'
+import type { Call, CallResult } from './protocol.ts'
+import type { Workspace } from './workspace/workspace.ts'
+
+const TOOLS = new Map<string, SandboxTool>(SANDBOX_TOOLS.map((tool) => [tool.name, tool]))
+
+/** True for a call that may change the workspace: it runs alone and a snapshot follows. */
+export const changes = ({ tool }: Call): boolean => TOOLS.get(tool)?.changes ?? false
+
+export type Called = {
+  result: CallResult
+  /** What it did to the files; undefined when it never began. */
+  work?: Work
+}
+
+/** What the model can mend is a result. It throws only what makes the workspace itself unusable. */
+export async function callTool(
+  workspace: Workspace,
+  { callId, tool: name, input }: Call,
+  signal: AbortSignal,
+): Promise<Called> {
+  const started = performance.now()
+  const answer = (part: Pick<CallResult, 'ok' | 'output'> & Partial<CallResult>): CallResult => ({
+    callId,
+    durationMs: Math.round(performance.now() - started),
+    truncated: false,
+    ...part,
+  })
+  const refuse = (code: string, message: string, hint?: string): CallResult =>
+    answer({
+      ok: false,
+      output: `Error ${code}: ${message}${hint ? `\n${hint}` : ''}`,
+      error: { code, message, ...(hint ? { hint } : {}) },
+    })
+
+  const tool = TOOLS.get(name)
+  if (!tool) return { result: refuse('unknown_tool', `the sandbox has no tool ${name}`) }
+  const parsed = tool.input.safeParse(input)
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    return { result: refuse('invalid_arguments', issues.join('; ')) }
+  }
+  const timeoutMs = typeof tool.timeoutMs === 'number' ? tool.timeoutMs : tool.timeoutMs(parsed.data)
+  const work = handsFor(workspace, callId, timeoutMs, signal)
+  try {
+    const { output, data, truncated = false, error } = await tool.run(parsed.data, work.hands)
+    const shown = { ok: !error, output: output === '' ? '[nothing]' : output, truncated }
+    return { work, result: answer({ ...shown, ...(data === undefined ? {} : { data }), ...(error ? { error } : {}) }) }
+  } catch (error) {
+    if (error instanceof ToolFailure) return { work, result: refuse(error.code, error.message, error.hint) }
+    const fault = faultOf(error)
+    if (fault.code === 'disk_full' || fault.code === 'damaged_layer') throw error
+    return { work, result: refuse(fault.code, fault.message) }
+  }
+}

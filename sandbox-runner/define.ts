@@ -1,0 +1,103 @@
+/**
+ * What a tool is. A tool that runs in the sandbox is one file under `tools/`: its schema, risk, time-out, whether a
+ * repeat is safe, and `run`. It gets its effects as an argument (`Hands`), so it imports no file system and no process,
+ * can be offered to the model by a function that has neither, and is tested with any hands.
+ */
+import type { z } from 'zod'
+
+export type Risk = 'read' | 'write' | 'execute' | 'external'
+export type Category =
+  | 'file operations'
+  | 'code analysis'
+  | 'execution'
+  | 'git operations'
+  | 'context search'
+  | 'AI-assisted'
+  | 'run control'
+
+/** What a tool says of itself; this much is shown to the model and by GET /tools. */
+export type ToolDefinition<Input = unknown> = {
+  name: string
+  category: Category
+  description: string
+  input: z.ZodType<Input> & { shape: Record<string, z.ZodType> }
+  risk: Risk
+  /** True: it may change the workspace, runs alone, and is followed by a snapshot. */
+  changes: boolean
+  /** `safe`: run it again; `from_snapshot`: again from the state before it; `never`: report an unknown outcome. */
+  repeat: 'safe' | 'from_snapshot' | 'never'
+  /** How long one call may take, in milliseconds. */
+  timeoutMs: number | ((input: Input) => number)
+}
+
+/** A tool of the sandbox. `run` throws `ToolFailure` for what the model can mend; anything else is our fault. */
+export type SandboxTool<Input = unknown> = ToolDefinition<Input> & {
+  run(input: Input, hands: Hands): Promise<Done>
+}
+
+/** `output` is what the model reads. `changed` names the paths a file tool wrote; a command's are found by scanning. */
+export type Done = {
+  output: string
+  data?: unknown
+  truncated?: boolean
+  /** Set when the tool did its work and the work failed, as a command that exits with 1. */
+  error?: { code: string; message: string; hint?: string }
+}
+
+export class ToolFailure extends Error {
+  readonly code: string
+  readonly hint: string | undefined
+  constructor(code: string, message: string, hint?: string) {
+    super(message)
+    this.name = 'ToolFailure'
+    this.code = code
+    this.hint = hint
+  }
+}
+
+export type FileKind = 'file' | 'directory'
+
+/** The effects a tool may have, all bound to one workspace. Paths are relative, `/` separated and checked in here. */
+export type Hands = {
+  callId: string
+  /** The file's bytes. Fails with `not_found` (and near names), `is_directory`, `too_large`. */
+  read(path: string): Promise<Uint8Array>
+  /** Undefined when there is nothing. */
+  kind(path: string): Promise<FileKind | undefined>
+  write(path: string, bytes: Uint8Array | string): Promise<void>
+  remove(path: string): Promise<void>
+  /** Files that belong to the repo (tracked, or new and not ignored) at or under `path`, sorted. */
+  files(path?: string): Promise<string[]>
+  /** Lines that match, in path order. `literal`: the pattern is no regular expression and was taken as it stands. */
+  search(query: SearchQuery): Promise<{ hits: SearchHit[]; literal: boolean }>
+  shell(command: string, options: { cwd?: string; timeoutMs: number }): Promise<ShellResult>
+  /** Git as Stint runs it: nothing of the repo's configuration is executed. */
+  git(args: string[], options?: { env?: Record<string, string>; stdin?: string }): Promise<GitResult>
+  /** The test command of this repo, or undefined. */
+  testCommand(): Promise<TestCommand | undefined>
+}
+
+export type SearchQuery = { pattern: string; path?: string; glob?: string; limit: number }
+export type SearchHit = { path: string; line: number; text: string }
+export type ShellResult = {
+  /** Null when a signal ended it. */
+  exitCode: number | null
+  signal: string | null
+  /** Set when the runner ended it. */
+  ended?: 'timeout' | 'output' | 'cancelled'
+  /** Both streams in the order they came; head and tail when it was long. */
+  output: string
+  outputBytes: number
+  truncated: boolean
+  durationMs: number
+}
+export type GitResult = { code: number; stdout: string; stderr: string }
+export type TestCommand = {
+  command: string
+  /** How one file and one name are asked for; undefined when the runner cannot. */
+  forPath?: (path: string) => string
+  forFilter?: (filter: string) => string
+}
+
+/** Declares a tool with its input type inferred from the schema. */
+export const defineTool = <Input>(tool: SandboxTool<Input>): SandboxTool => tool as SandboxTool

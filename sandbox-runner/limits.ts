@@ -1,0 +1,54 @@
+/** Every bound of the sandbox-runner, unit in the name. */
+
+/** One request and one answer of the protocol (a Lambda invocation carries 6 MB each way). */
+export const MESSAGE_BYTES_MAX = 5_500_000
+/** A layer up to this size rides in the answer and is committed with the step; a larger one is stored first. */
+export const INLINE_LAYER_BYTES_MAX = 128 * 1024
+
+// What the model sees of one result.
+export const OUTPUT_BYTES_HEAD = 8 * 1024
+export const OUTPUT_BYTES_TAIL = 12 * 1024
+export const OUTPUT_LINE_CHARS_MAX = 1000
+/** Of a longer output this much is kept beside the workspace, to be read in parts. */
+export const OUTPUT_KEPT_BYTES_MAX = 16 * 1024 * 1024
+/** A command that prints more than this is ended. */
+export const OUTPUT_BYTES_MAX = 4 * 1024 * 1024 * 1024
+
+export const READ_LINES_DEFAULT = 800
+export const READ_LINES_MAX = 4000
+export const READ_BYTES_MAX = 32 * 1024
+export const READ_FILES_MAX = 10
+/** A file larger than this is neither read whole, edited, searched nor shown in a diff. */
+export const TEXT_FILE_BYTES_MAX = 8 * 1024 * 1024
+export const WRITE_BYTES_MAX = 4 * 1024 * 1024
+export const LIST_LIMIT_DEFAULT = 200
+export const LIST_LIMIT_MAX = 2000
+export const SEARCH_LIMIT_DEFAULT = 60
+export const SEARCH_LIMIT_MAX = 500
+export const SEARCH_LINE_CHARS_MAX = 240
+export const LOG_LIMIT_DEFAULT = 20
+export const LOG_LIMIT_MAX = 200
+export const BENCHMARK_RUNS_DEFAULT = 5
+export const BENCHMARK_RUNS_MAX = 20
+
+export const COMMAND_SECONDS_DEFAULT = 120
+export const COMMAND_SECONDS_MAX = 600
+export const GIT_MS_MAX = 60_000
+export const CLONE_MS_MAX = 300_000
+export const CLONE_DEPTH = 50
+/** Between the polite signal and the last one. */
+export const KILL_GRACE_MS = 300
+/** How long the pipe of an ended command is drained. */
+export const DRAIN_MS_MAX = 200
+
+/** A workspace: files and bytes beyond which a snapshot is refused instead of being cut. */
+export const WORKSPACE_FILES_MAX = 200_000
+export const WORKSPACE_FILE_BYTES_MAX = 512 * 1024 * 1024
+export const WORKSPACE_BYTES_MAX = 4 * 1024 * 1024 * 1024
+/** Files are compressed together in frames of about this size, so that one file can be read without the rest. */
+export const LAYER_FRAME_BYTES = 256 * 1024
+
+export const DIFF_BINARY_BYTES_MAX = 1024 * 1024
+export const DIFF_EDIT_LINES_MAX = 20_000
+/** How long another process may hold a workspace before a request is answered `busy`. */
+export const LOCK_WAIT_MS_MAX = 610_000

@@ -1,0 +1,111 @@
+/**
+ * The wire between the functions and the sandbox-runner, the same over a local socket, HTTP and a Lambda invocation.
+ * One operation per message, JSON both ways. A failure of the machine is `{ok: false}`; a failed tool is a result.
+ */
+import { z } from 'zod'
+
+/** `count` is the number of layers that make the snapshot: snapshots of one workspace are ordered by it. */
+export const Snapshot = z.object({ id: z.string(), count: z.number().int() })
+export const Layer = z.object({
+  id: z.string(),
+  snapshot: Snapshot,
+  bytes: z.number().int(),
+  /** base64 of the layer, when it is small enough to travel. */
+  inline: z.string().optional(),
+})
+export const DiffStat = z.object({ files: z.number().int(), additions: z.number().int(), deletions: z.number().int() })
+
+export const Call = z.object({ callId: z.string(), tool: z.string(), input: z.unknown() })
+export const CallResult = z.object({
+  callId: z.string(),
+  ok: z.boolean(),
+  output: z.string(),
+  data: z.unknown().optional(),
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).optional(),
+  durationMs: z.number(),
+  truncated: z.boolean(),
+})
+
+const Workspace = z.object({ id: z.string().regex(/^[a-zA-Z0-9_-]{1,80}$/), fence: z.number().int() })
+
+export const Request = z.discriminatedUnion('op', [
+  z.object({
+    op: z.literal('prepare'),
+    runId: z.string(),
+    workspace: Workspace,
+    repo: z.object({ url: z.string(), ref: z.string().optional(), subdir: z.string().optional() }).optional(),
+    /** Where the workspace stands, when it was made before: then it is brought there instead. */
+    head: Snapshot.optional(),
+    layers: z.array(Layer).optional(),
+  }),
+  z.object({
+    op: z.literal('perform'),
+    runId: z.string(),
+    workspace: Workspace.extend({ start: Snapshot, head: Snapshot }),
+    calls: z.array(Call).min(1),
+    /** Given when a first try was answered `need_layers`. */
+    layers: z.array(Layer).optional(),
+  }),
+  z.object({ op: z.literal('stop'), callIds: z.array(z.string()) }),
+  z.object({
+    op: z.literal('diff'),
+    workspace: Workspace.extend({ start: Snapshot, head: Snapshot }),
+    layers: z.array(Layer).optional(),
+  }),
+  z.object({
+    op: z.literal('locate'),
+    url: z.string(),
+    ref: z.string().optional(),
+    subdir: z.string().optional(),
+  }),
+  z.object({ op: z.literal('forget'), workspace: Workspace }),
+  z.object({ op: z.literal('health') }),
+])
+export type Request = z.infer<typeof Request>
+
+export const Failure = z.object({ ok: z.literal(false), code: z.string(), message: z.string(), retry: z.boolean() })
+export type Failure = z.infer<typeof Failure>
+
+export const Facts = z.object({
+  name: z.string(),
+  branch: z.string().optional(),
+  commit: z.string().optional(),
+  files: z.number().int(),
+  top: z.array(z.string()),
+  testCommand: z.string().optional(),
+  instructions: z.array(z.object({ path: z.string(), text: z.string() })),
+})
+export type Facts = z.infer<typeof Facts>
+
+export const PrepareReply = z.union([
+  z.object({ ok: z.literal(true), head: Snapshot, layers: z.array(Layer), facts: Facts }),
+  Failure,
+])
+export const PerformReply = z.union([
+  z.object({
+    ok: z.literal(true),
+    results: z.array(CallResult),
+    change: z.object({ head: Snapshot, layer: Layer, paths: z.array(z.string()), diffStat: DiffStat }).optional(),
+  }),
+  Failure,
+])
+export const DiffReply = z.union([z.object({ ok: z.literal(true), diff: z.string() }), Failure])
+export const LocateReply = z.union([
+  z.object({ ok: z.literal(true), top: z.string(), subdir: z.string().optional() }),
+  Failure,
+])
+export const HealthReply = z.object({
+  ok: z.literal(true),
+  version: z.string(),
+  isolation: z.string(),
+  git: z.string(),
+})
+
+export type Snapshot = z.infer<typeof Snapshot>
+export type Layer = z.infer<typeof Layer>
+export type DiffStat = z.infer<typeof DiffStat>
+export type Call = z.infer<typeof Call>
+export type CallResult = z.infer<typeof CallResult>
+export type PrepareReply = z.infer<typeof PrepareReply>
+export type PerformReply = z.infer<typeof PerformReply>
+export type DiffReply = z.infer<typeof DiffReply>

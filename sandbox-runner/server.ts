@@ -1,0 +1,115 @@
+/**
+ * The sandbox-runner as a process: one POST endpoint on a local socket (or a port), a secret in every request. It ends
+ * when whoever started it is gone, but not before the calls under way are done and their results are stored: a command
+ * that outlives the death of its caller is then not run twice.
+ *
+ *     node sandbox-runner/server.ts     reads {socket | port, token, home, objects} as one JSON line from its input
+ */
+import { timingSafeEqual } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { basename, dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MESSAGE_BYTES_MAX } from './limits.ts'
+import { Request } from './protocol.ts'
+import { Runner } from './runner.ts'
+import { git } from './workspace/git.ts'
+
+type Start = { socket: string; token: string; home: string; objects: string }
+
+export async function main(): Promise<void> {
+  const { socket, token, home, objects } = JSON.parse(await firstLine()) as Start
+  const runner = new Runner({ home, objects })
+  const secret = Buffer.from(`Bearer ${token}`)
+  const ownFolder = basename(dirname(socket)).startsWith('stint-')
+  const server = createServer((request, response) => void answer(runner, secret, request, response))
+  server.keepAliveTimeout = 600_000
+  server.requestTimeout = 0
+  server.listen(socket, () => process.stdout.write('ready\n'))
+  server.on('error', (error) => {
+    process.stderr.write(`sandbox-runner: ${error.message}\n`)
+    process.exit(1)
+  })
+  /** Nobody will ask any more: finish what is under way, then go. */
+  const leave = () => {
+    server.close()
+    server.closeIdleConnections()
+    if (runner.busy === 0) {
+      // The folder of the socket is ours alone once nobody is left to ask.
+      if (ownFolder) rmSync(dirname(socket), { recursive: true, force: true })
+      process.exit(0)
+    }
+    setTimeout(leave, 50)
+  }
+  process.stdin.on('end', leave).on('error', leave).resume()
+  process.stdout.on('error', () => {})
+  process.on('SIGTERM', leave)
+  // Ctrl-C at the terminal is for the server, which then ends us in order.
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
+}
+
+async function answer(
+  runner: Runner,
+  secret: Buffer,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const given = Buffer.from(request.headers.authorization ?? '')
+  if (given.length !== secret.length || !timingSafeEqual(given, secret))
+    return send(response, 401, { ok: false, code: 'unauthorized', message: 'wrong token', retry: false })
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request) {
+    bytes += (part as Buffer).length
+    if (bytes > MESSAGE_BYTES_MAX * 4)
+      return send(response, 413, { ok: false, code: 'too_large', message: 'the request is too large', retry: false })
+    parts.push(part as Buffer)
+  }
+  const parsed = Request.safeParse(parse(Buffer.concat(parts).toString()))
+  if (!parsed.success)
+    return send(response, 400, {
+      ok: false,
+      code: 'bad_request',
+      message: parsed.error.issues[0]?.message ?? 'not a request',
+      retry: false,
+    })
+  const { data } = parsed
+  if (data.op === 'health')
+    return send(response, 200, {
+      ok: true,
+      version: process.version,
+      isolation: 'none',
+      git: (await git(['--version'], { cwd: '/' })).stdout.trim(),
+    })
+  return send(response, 200, await runner.handle(data))
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function firstLine(): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    const read = (chunk: Buffer) => {
+      text += chunk
+      const end = text.indexOf('\n')
+      if (end === -1) return
+      process.stdin.off('data', read)
+      resolve(text.slice(0, end))
+    }
+    process.stdin.on('data', read)
+  })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main()

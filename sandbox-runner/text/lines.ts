@@ -1,0 +1,110 @@
+/** Text as lines, in the file's own line ends, and how loosely two runs of lines may be held equal. */
+
+/** A text split so that it can be put together again byte for byte: line end kind, byte-order mark, last newline. */
+export type Lines = { lines: string[]; eol: '\n' | '\r\n'; bom: boolean; endsWithNewline: boolean }
+
+export function splitLines(text: string): Lines {
+  const bom = text.startsWith('\ufeff')
+  const body = bom ? text.slice(1) : text
+  const eol = body.includes('\r\n') && !/(^|[^\r])\n/.test(body) ? '\r\n' : '\n'
+  const lines = body.split(eol)
+  const endsWithNewline = lines.length > 1 && lines.at(-1) === ''
+  if (endsWithNewline) lines.pop()
+  return { lines, eol, bom, endsWithNewline }
+}
+
+export const joinLines = ({ lines, eol, bom, endsWithNewline }: Lines): string =>
+  (bom ? '\ufeff' : '') + lines.join(eol) + (endsWithNewline && lines.length > 0 ? eol : '')
+
+/** From strict to loose; each one is tried over the whole text before the next. */
+export const LOOSENESS: { name: string; fold: (line: string) => string }[] = [
+  { name: 'exact', fold: (line) => line },
+  { name: 'trailing spaces', fold: (line) => line.trimEnd() },
+  { name: 'indentation', fold: (line) => line.trim() },
+  { name: 'punctuation', fold: (line) => plain(line).trim() },
+]
+
+/** Typographic quotes, dashes and spaces as their plain twins. */
+export const plain = (line: string): string =>
+  line
+    .replace(/[\u2010-\u2015\u2212]/g, '-')
+    .replace(/[\u2018-\u201b]/g, "'")
+    .replace(/[\u201c-\u201f]/g, '"')
+    .replace(/[\u00a0\u2002-\u200a\u202f\u205f\u3000]/g, ' ')
+    .replaceAll('\u2026', '...')
+
+/** Every place where `wanted` lies in `lines` from `from` on, under one way of folding lines. */
+export function placesOf(lines: string[], wanted: string[], fold: (line: string) => string, from = 0): number[] {
+  const folded = wanted.map(fold)
+  const first = folded[0]
+  if (first === undefined) return []
+  const places: number[] = []
+  for (let at = from; at + folded.length <= lines.length; at++) {
+    if (fold(lines[at] ?? '') !== first) continue
+    if (folded.every((line, i) => fold(lines[at + i] ?? '') === line)) places.push(at)
+  }
+  return places
+}
+
+/** `lines` moved from the indentation that `from` has to the one that `to` has. */
+export function reindent(lines: string[], from: string[], to: string[]): string[] {
+  const at = from.findIndex((line) => line.trim() !== '')
+  if (at === -1) return lines
+  const old = indentOf(from[at] ?? '')
+  const real = indentOf(to[at] ?? '')
+  if (old === real) return lines
+  return lines.map((line) => {
+    if (line.trim() === '') return line
+    if (line.startsWith(old)) return real + line.slice(old.length)
+    // A line left of the first one: take off what the first one gained, never more than is there.
+    const less = old.length - indentOf(line).length
+    return real.slice(0, Math.max(0, real.length - less)) + line.trimStart()
+  })
+}
+
+const indentOf = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? ''
+
+/** The lines of `lines` most like `wanted`, with their 1-based number; undefined when nothing is alike. */
+export function nearest(lines: string[], wanted: string[]): { from: number; lines: string[] } | undefined {
+  const keys = wanted.map((line) => plain(line).trim()).filter((line) => line !== '')
+  if (keys.length === 0 || lines.length === 0) return undefined
+  const inWanted = new Set(keys)
+  const span = Math.max(wanted.length, 1)
+  const hit = lines.map((line) => (inWanted.has(plain(line).trim()) ? 1 : 0))
+  let best = { at: -1, score: 0 }
+  let sum = 0
+  for (let at = 0; at < lines.length; at++) {
+    sum += hit[at] ?? 0
+    if (at >= span) sum -= hit[at - span] ?? 0
+    if (sum > best.score) best = { at: Math.max(0, at - span + 1), score: sum }
+  }
+  if (best.at === -1) {
+    // No line is the same: the one most like the longest wanted line, then.
+    const longest = keys.reduce((a, b) => (b.length > a.length ? b : a))
+    const offset = wanted.findIndex((line) => plain(line).trim() === longest)
+    lines.slice(0, 20_000).forEach((line, at) => {
+      const score = alike(plain(line).trim(), longest)
+      if (score > Math.max(0.5, best.score)) best = { at: Math.max(0, at - offset), score }
+    })
+  }
+  if (best.at === -1) return undefined
+  const from = Math.max(0, best.at - 1)
+  return { from: from + 1, lines: lines.slice(from, Math.min(lines.length, best.at + span + 1, from + 24)) }
+}
+
+/** 0 … 1: the share of character pairs two lines have in common (Dice's coefficient). */
+export function alike(a: string, b: string): number {
+  if (a === b) return 1
+  if (a.length < 2 || b.length < 2) return 0
+  const pairs = new Map<string, number>()
+  for (let i = 0; i < a.length - 1; i++) pairs.set(a.slice(i, i + 2), (pairs.get(a.slice(i, i + 2)) ?? 0) + 1)
+  let shared = 0
+  for (let i = 0; i < b.length - 1; i++) {
+    const left = pairs.get(b.slice(i, i + 2)) ?? 0
+    if (left > 0) {
+      shared++
+      pairs.set(b.slice(i, i + 2), left - 1)
+    }
+  }
+  return (2 * shared) / (a.length + b.length - 2)
+}

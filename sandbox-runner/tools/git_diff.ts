@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { defineTool } from '../define.ts'
+import { clipMiddle } from '../text/excerpt.ts'
+import { checkRevision, gitOutput } from '../text/git.ts'
+
+export const gitDiff = defineTool({
+  name: 'git_diff',
+  category: 'git operations',
+  description: 'Changes since the last commit, or since base.',
+  input: z.object({ base: z.string().optional(), path: z.string().optional() }),
+  risk: 'read',
+  changes: false,
+  repeat: 'safe',
+  timeoutMs: 60_000,
+  async run({ base, path }, hands) {
+    if (path !== undefined) await hands.kind(path)
+    const born = (await hands.git(['rev-parse', '--verify', '-q', 'HEAD'])).code === 0
+    const from = base !== undefined ? checkRevision(base) : born ? 'HEAD' : '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
+    const only = path === undefined ? [] : [path]
+    const flags = ['--no-ext-diff', '--no-textconv', '--ignore-submodules=all', '--no-color']
+    const changed = gitOutput(await hands.git(['diff', ...flags, from, '--', ...only]))
+    const fresh = gitOutput(await hands.git(['ls-files', '--others', '--exclude-standard', '--', ...only]))
+    const untracked = fresh.split('\n').filter(Boolean)
+    const parts = [
+      changed.trimEnd(),
+      ...(untracked.length > 0 ? [`New files, not yet added: ${untracked.join(', ')}`] : []),
+    ].filter(Boolean)
+    const { text, truncated } = clipMiddle(parts.join('\n'), 'git_diff with path shows one file')
+    return { output: text || 'No changes.', data: { untracked }, truncated }
+  },
+})

@@ -1,0 +1,35 @@
+/** What every store of objects must do. */
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import type { Snapshots } from '../../functions/ports.ts'
+
+export function snapshotsContract(
+  name: string,
+  make: (t: { after(done: () => unknown): void }) => Promise<Snapshots>,
+  skip?: string,
+): void {
+  const check = (what: string, body: (snapshots: Snapshots) => Promise<void>) =>
+    test(`${name}: ${what}`, skip ? { skip } : {}, async (t) => body(await make(t)))
+
+  check('bytes come back under the name of their hash', async (snapshots) => {
+    for (const bytes of [Buffer.alloc(0), Buffer.from('text'), randomBytes(3_000_000)]) {
+      const id = await snapshots.put(bytes)
+      assert.equal(id, createHash('sha256').update(bytes).digest('hex'))
+      assert.deepEqual(Buffer.from((await snapshots.get(id)) ?? []), Buffer.from(bytes))
+    }
+  })
+  check('what is not there is undefined; putting it twice and deleting it twice is fine', async (snapshots) => {
+    const id = await snapshots.put(Buffer.from('x'))
+    assert.equal(await snapshots.put(Buffer.from('x')), id)
+    await snapshots.delete([id, id])
+    assert.equal(await snapshots.get(id), undefined)
+    await snapshots.delete([id])
+  })
+  check('many writers of the same object leave it whole', async (snapshots) => {
+    const bytes = randomBytes(500_000)
+    const ids = await Promise.all(Array.from({ length: 8 }, () => snapshots.put(bytes)))
+    assert.equal(new Set(ids).size, 1)
+    assert.deepEqual(Buffer.from((await snapshots.get(ids[0] ?? '')) ?? []), bytes)
+  })
+}
