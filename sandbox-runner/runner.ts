@@ -11,6 +11,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -86,6 +87,22 @@ export class Runner {
       return faultOf(error)
     } finally {
       this.busy--
+    }
+  }
+
+  /** For a runner's start: commands of calls that an earlier runner died in are ended, so that nothing runs unseen. */
+  async endOrphans(): Promise<void> {
+    for (const id of readdirSync(this.options.home)) {
+      if (!existsSync(join(this.options.home, id, 'dirty'))) continue
+      const { lock } = this.open(id)
+      // Whoever holds it works there now, and ends them itself.
+      const give = await lock.take('alone', Date.now())
+      if (!give) continue
+      try {
+        await this.endBrokenOff(this.open(id))
+      } finally {
+        give()
+      }
     }
   }
 
@@ -204,10 +221,13 @@ export class Runner {
     layers: Layer[] | undefined,
   ): Promise<Failure | undefined> {
     if (workspace.current?.id !== head.id && !this.restored(workspace, head, layers)) return NEED_LAYERS
-    const { brokenOff } = workspace
-    if (brokenOff) await endCall(undefined, brokenOff, new Set(), false)
+    await this.endBrokenOff(workspace)
     workspace.settle(head)
     return undefined
+  }
+
+  private async endBrokenOff({ brokenOff }: Workspace): Promise<void> {
+    if (brokenOff) await endCall(undefined, brokenOff, new Set(), false)
   }
 
   /** True when every layer of the snapshot is here, taking what the request brought and what the object store has. */

@@ -20,6 +20,7 @@ type Start = { socket: string; token: string; home: string; objects: string }
 export async function main(): Promise<void> {
   const { socket, token, home, objects } = JSON.parse(await firstLine()) as Start
   const runner = new Runner({ home, objects })
+  runner.endOrphans().catch((error: Error) => process.stderr.write(`sandbox-runner: ${error.message}\n`))
   const secret = Buffer.from(`Bearer ${token}`)
   const ownFolder = basename(dirname(socket)).startsWith('stint-')
   const server = createServer((request, response) => void answer(runner, secret, request, response))

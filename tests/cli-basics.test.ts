@@ -185,7 +185,7 @@ test('a STINT_HOME that cannot be written is said in one line, and doctor still 
     })
   await t.test('stint doctor', async () => {
     const { out, err } = ended(await stint(['doctor'], { env }), 1)
-    assert.match(out, /✗ home [\s\S]*STINT_HOME/, err)
+    assert.match(out, /✗ start [\s\S]*STINT_HOME/, err)
   })
 })
 

@@ -149,8 +149,14 @@ test('killed at ten moments and started again: same diff, same transcript, nothi
     assert.ok(Date.now() - restarted < 2000, `it went on ${Date.now() - restarted} ms after the start`)
   }
   assert.equal(kills, 10)
-  const normal = (messages: Message[]) => JSON.parse(JSON.stringify(messages).replaceAll(again, marks)) as Message[]
-  assert.deepEqual(normal(await transcript(stint.url, runId)), expected.transcript)
+  // A request that was in flight is asked a second time, and more of it is cached then: what it cost may differ.
+  const normal = (messages: Message[]) =>
+    JSON.parse(
+      JSON.stringify(messages)
+        .replaceAll(again, marks)
+        .replaceAll(/"(cachedTokens|costUsd)":[\d.e-]+/g, '"$1":0'),
+    ) as Message[]
+  assert.deepEqual(normal(await transcript(stint.url, runId)), normal(expected.transcript))
   assert.equal((await ask<string>('GET', `${stint.url}/runs/${runId}/diff`)).body, expected.diff)
   assert.equal(readFileSync(again, 'utf8'), expectedMarks, 'every effect happened once, in order')
   for (const [place, times] of paid) assert.equal(times, 1, `answer ${place} was paid ${times} times`)

@@ -4,7 +4,7 @@
  * Always unique: two places that fit equally well are an error, never a guess.
  */
 import { ToolFailure } from '../define.ts'
-import { joinLines, LOOSENESS, nearest, placesOf, reindent, splitLines } from './lines.ts'
+import { joinLines, LOOSENESS, mergeLines, nearest, placesOf, splitLines } from './lines.ts'
 
 export type Edited = {
   text: string
@@ -30,46 +30,53 @@ export function replaceText(path: string, text: string, oldText: string, newText
   const asFile = (changed: string) =>
     (file.bom ? '\ufeff' : '') + (file.eol === '\n' ? changed : changed.replaceAll('\n', file.eol))
 
-  for (const [wanted, given, how] of spellings(oldText, newText)) {
-    const places = occurrences(body, wanted)
-    if (places.length > 1 && !all)
-      throw notUnique(
-        path,
-        places.map((at) => lineAt(body, at)),
-      )
-    const first = places[0]
-    if (first === undefined) continue
-    const changed = all
-      ? body.replaceAll(wanted, () => given)
-      : body.slice(0, first) + given + body.slice(first + wanted.length)
-    return { text: asFile(changed), places: places.length, line: lineAt(body, first), ...(how ? { loosely: how } : {}) }
+  const [old, now] = [normal(oldText, file.bom), normal(newText, file.bom)]
+  for (const [wanted, given, how] of spellings(old, now)) {
+    const first = body.indexOf(wanted)
+    if (first === -1) continue
+    if (!all && body.includes(wanted, first + 1)) throw notUnique(path, linesOf(body, wanted))
+    const parts = all ? body.split(wanted) : [body.slice(0, first), body.slice(first + wanted.length)]
+    const line = body.slice(0, first).split('\n').length
+    return { text: asFile(parts.join(given)), places: parts.length - 1, line, ...(how ? { loosely: how } : {}) }
   }
 
-  const wanted = oldText.replaceAll('\r\n', '\n').replace(/\n$/, '').split('\n')
-  const given = newText === '' ? [] : newText.replaceAll('\r\n', '\n').replace(/\n$/, '').split('\n')
+  const wanted = old.replace(/\n$/, '').split('\n')
+  const given = now === '' ? [] : now.replace(/\n$/, '').split('\n')
   for (const { name, fold } of LOOSENESS.slice(1)) {
     if (wanted.every((line) => fold(line) === '')) break
-    const places = placesOf(file.lines, wanted, fold)
-    if (places.length > 1 && !all)
+    const found = placesOf(file.lines, wanted, fold)
+    if (found.length > 1 && !all)
       throw notUnique(
         path,
-        places.map((at) => at + 1),
+        found.map((at) => at + 1),
       )
+    const places = apart(found, wanted.length)
     const first = places[0]
     if (first === undefined) continue
     const lines = [...file.lines]
-    for (const at of places.toReversed()) {
-      const real = file.lines.slice(at, at + wanted.length)
-      lines.splice(at, wanted.length, ...reindent(given, wanted, real))
-    }
+    for (const at of places.toReversed())
+      lines.splice(at, wanted.length, ...mergeLines(given, wanted, file.lines.slice(at, at + wanted.length)))
     return { text: joinLines({ ...file, lines }), places: places.length, line: first + 1, loosely: name }
   }
-  throw notFound(path, file.lines, wanted, body, newText)
+  throw notFound(path, file.lines, wanted, given)
 }
 
-/** The text as given, with the file's line ends, and with one level of escaping taken off. */
-function* spellings(oldText: string, newText: string): Iterable<[string, string, string?]> {
-  const [wanted, given] = [oldText.replaceAll('\r\n', '\n'), newText.replaceAll('\r\n', '\n')]
+/** As the file's text is compared: one kind of line end, no byte-order mark where the file's own is set aside. */
+const normal = (text: string, bom: boolean): string =>
+  (bom ? text.replace(/^\ufeff/, '') : text).replaceAll('\r\n', '\n')
+
+/** Of places that overlap, each that begins after the one before it has ended. */
+function apart(places: number[], length: number): number[] {
+  let end = 0
+  return places.filter((at) => {
+    if (at < end) return false
+    end = at + length
+    return true
+  })
+}
+
+/** The text as given, and with one level of escaping taken off. */
+function* spellings(wanted: string, given: string): Iterable<[string, string, string?]> {
   yield [wanted, given]
   const unescaped = unescapeOnce(wanted)
   if (unescaped !== wanted) yield [unescaped, unescapeOnce(given), 'escapes']
@@ -78,16 +85,16 @@ function* spellings(oldText: string, newText: string): Iterable<[string, string,
 const unescapeOnce = (text: string): string =>
   text.replace(/\\([nt"'`\\])/g, (_, char: string) => (char === 'n' ? '\n' : char === 't' ? '\t' : char))
 
-function occurrences(text: string, wanted: string): number[] {
-  const places: number[] = []
-  for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + wanted.length)) places.push(at)
-  return places
-}
-
-const lineAt = (text: string, at: number): number => {
-  let line = 1
-  for (let i = text.indexOf('\n'); i !== -1 && i < at; i = text.indexOf('\n', i + 1)) line++
-  return line
+/** 1-based lines where `wanted` begins, also where it overlaps itself. One pass: there may be very many. */
+function linesOf(text: string, wanted: string): number[] {
+  const lines: number[] = []
+  let [line, seen] = [1, 0]
+  for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + 1)) {
+    for (let i = text.indexOf('\n', seen); i !== -1 && i < at; i = text.indexOf('\n', i + 1))
+      [line, seen] = [line + 1, i + 1]
+    lines.push(line)
+  }
+  return lines
 }
 
 const notUnique = (path: string, lines: number[]) =>
@@ -97,8 +104,9 @@ const notUnique = (path: string, lines: number[]) =>
     'Nothing was changed. Give more lines around it, or set replaceAll.',
   )
 
-function notFound(path: string, lines: string[], wanted: string[], body: string, newText: string): ToolFailure {
-  if (newText.trim() !== '' && body.includes(newText.trim()))
+function notFound(path: string, lines: string[], wanted: string[], given: string[]): ToolFailure {
+  const said = given.some((line) => line.trim() !== '')
+  if (said && placesOf(lines, given, (line) => line.trim()).length > 0)
     return new ToolFailure(
       'text_not_found',
       `oldText is not in ${path}, but newText already is`,

@@ -1,6 +1,10 @@
 /** Text as lines, in the file's own line ends, and how loosely two runs of lines may be held equal. */
+import { diffArrays } from 'diff'
 
-/** A text split so that it can be put together again byte for byte: line end kind, byte-order mark, last newline. */
+/**
+ * A text split so that it can be put together again byte for byte: line end kind, byte-order mark, last newline.
+ * Where line ends are mixed, a line keeps its own `\r` and counts as one with a trailing space.
+ */
 export type Lines = { lines: string[]; eol: '\n' | '\r\n'; bom: boolean; endsWithNewline: boolean }
 
 export function splitLines(text: string): Lines {
@@ -46,20 +50,51 @@ export function placesOf(lines: string[], wanted: string[], fold: (line: string)
   return places
 }
 
-/** `lines` moved from the indentation that `from` has to the one that `to` has. */
-export function reindent(lines: string[], from: string[], to: string[]): string[] {
-  const at = from.findIndex((line) => line.trim() !== '')
-  if (at === -1) return lines
-  const old = indentOf(from[at] ?? '')
-  const real = indentOf(to[at] ?? '')
-  if (old === real) return lines
-  return lines.map((line) => {
-    if (line.trim() === '') return line
-    if (line.startsWith(old)) return real + line.slice(old.length)
-    // A line left of the first one: take off what the first one gained, never more than is there.
-    const less = old.length - indentOf(line).length
-    return real.slice(0, Math.max(0, real.length - less)) + line.trimStart()
+/**
+ * The new lines of an edit whose old lines were found loosely: `wanted` lies at `real` in the file and becomes `given`.
+ * Lines that both texts share keep the bytes they have in the file; new ones get the file's own indentation.
+ */
+export function mergeLines(given: string[], wanted: string[], real: string[]): string[] {
+  let at = 0
+  return diffArrays(wanted, given).flatMap(({ value, added, removed }) => {
+    if (added) return value.map((line) => reindent(line, at, wanted, real))
+    const from = at
+    at += value.length
+    return removed ? [] : real.slice(from, at)
   })
+}
+
+/** `line` as the file would indent it: like the nearest line that is indented like it, or relative to the first one. */
+function reindent(line: string, at: number, wanted: string[], real: string[]): string {
+  if (line.trim() === '') return line
+  const pairs = wanted.flatMap((from, i) =>
+    from.trim() === '' ? [] : [{ from: indentOf(from), to: indentOf(real[i] ?? ''), far: Math.abs(i + 0.5 - at) }],
+  )
+  const [first] = pairs
+  if (!first) return line
+  const indent = indentOf(line)
+  const below = pairs
+    .filter(({ from }) => indent.startsWith(from))
+    .sort((a, b) => b.from.length - a.from.length || a.far - b.far)[0]
+  if (below) return below.to + stepsLike(indent.slice(below.from.length), pairs) + line.trimStart()
+  // Left of all of them: take off what is missing from the first, never more than is there.
+  const less = stepsLike(first.from.slice(indent.length), pairs).length
+  return first.to.slice(0, Math.max(0, first.to.length - less)) + line.trimStart()
+}
+
+/** Further indentation in the file's own kind: as one step there follows from one step here, else as it is. */
+function stepsLike(more: string, pairs: { from: string; to: string }[]): string {
+  if (more === '') return ''
+  const deepest = pairs.reduce((a, b) => (b.from.length > a.from.length ? b : a))
+  const shallow = pairs.reduce((a, b) => (b.from.length < a.from.length ? b : a))
+  const [from, to] =
+    deepest.from.length > shallow.from.length && deepest.to.length > shallow.to.length
+      ? [deepest.from.length - shallow.from.length, deepest.to.slice(shallow.to.length)]
+      : [0, '']
+  if (from > 0 && more.length % from === 0) return to.repeat(more.length / from)
+  const tabs = pairs.some((pair) => pair.to.includes('\t'))
+  if (tabs && !more.includes('\t')) return '\t'.repeat(Math.max(1, Math.round(more.length / 4)))
+  return !tabs && more.includes('\t') && pairs.some((pair) => pair.to !== '') ? more.replaceAll('\t', '    ') : more
 }
 
 const indentOf = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? ''
@@ -89,7 +124,8 @@ export function nearest(lines: string[], wanted: string[]): { from: number; line
   }
   if (best.at === -1) return undefined
   const from = Math.max(0, best.at - 1)
-  return { from: from + 1, lines: lines.slice(from, Math.min(lines.length, best.at + span + 1, from + 24)) }
+  const shown = lines.slice(from, Math.min(lines.length, best.at + span + 1, from + 24))
+  return { from: from + 1, lines: shown.map((line) => (line.length > 300 ? `${line.slice(0, 300)} …` : line)) }
 }
 
 /** 0 … 1: the share of character pairs two lines have in common (Dice's coefficient). */

@@ -3,7 +3,7 @@
  * Codex): files by name, hunks by context, no line numbers. All of a patch is applied or none of it.
  */
 import { ToolFailure } from '../define.ts'
-import { joinLines, LOOSENESS, nearest, placesOf, reindent, splitLines } from './lines.ts'
+import { joinLines, LOOSENESS, mergeLines, nearest, placesOf, splitLines } from './lines.ts'
 
 export type Hunk = {
   /** Lines after `@@` that lead to the place, outermost first. */
@@ -63,7 +63,7 @@ export function applyHunks(
     const place = hunkPlace(path, lines, hunk, from)
     if (place.how !== 'exact') loosely.add(place.how)
     const real = lines.slice(place.at, place.at + hunk.before.length)
-    const after = place.how === 'exact' ? hunk.after : reindent(keepContext(hunk, real), hunk.before, real)
+    const after = place.how === 'exact' ? hunk.after : mergeLines(hunk.after, hunk.before, real)
     lines.splice(place.at, hunk.before.length, ...after)
     cursor = place.at + after.length
     added += hunk.after.length
@@ -115,15 +115,6 @@ function anchorPlace(lines: string[], anchor: string, from: number, path: string
     `the line after @@ is not in ${path}: ${anchor}`,
     'Nothing was changed. Copy a line of the file after @@.',
   )
-}
-
-/** Context lines stay as the file has them; only added lines come from the patch. */
-function keepContext(hunk: Hunk, real: string[]): string[] {
-  const left = hunk.before.map((line, i) => ({ line, real: real[i] ?? line }))
-  return hunk.after.map((line) => {
-    const at = left.findIndex((entry) => entry.line === line)
-    return at === -1 ? line : (left.splice(0, at + 1).at(-1)?.real ?? line)
-  })
 }
 
 const common = (hunk: Hunk): number => {
