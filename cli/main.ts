@@ -33,6 +33,10 @@ async function dispatch([name, ...rest]: string[]): Promise<number> {
       strict: true,
     })
     if (values.help) return print(helpOf(command))
+    // A text at the end takes all words that are left, quoted or not.
+    const wanted = command.usage.split(' ').filter((word) => !word.startsWith('--')).length - 1
+    if (positionals.length > wanted && !command.usage.endsWith('"'))
+      throw new UsageError(`"${positionals[wanted]}" is one word too many`)
     return await command.run({ values: values as Given['values'], words: positionals })
   } catch (error) {
     return explain(error, name, command)

@@ -31,6 +31,7 @@ test('what is not known is refused with exit code 2 and a way on', async (t) => 
   const stint = cli(t)
   for (const [args, says] of [
     [['dance'], /"dance".*stint --help/],
+    [['runs', 'all'], /"all" is one word too many/],
     [['runs', '--colour'], /--colour[\s\S]*stint runs --help/],
     [['show'], /stint runs/],
     [['diff'], /stint runs/],
