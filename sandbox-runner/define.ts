@@ -64,7 +64,11 @@ export type Hands = {
   read(path: string): Promise<Uint8Array>
   /** Undefined when there is nothing. */
   kind(path: string): Promise<FileKind | undefined>
-  write(path: string, bytes: Uint8Array | string): Promise<void>
+  /** The real path behind `path`, one for all its spellings; `itself`: of a link, not of what it leads to. */
+  realPath(path: string, options?: { itself?: boolean }): Promise<string>
+  /** A file keeps its mode; a new one gets that of the file `like`. */
+  write(path: string, bytes: Uint8Array | string, like?: string): Promise<void>
+  /** A link is removed itself, never what it leads to. */
   remove(path: string): Promise<void>
   /** Files that belong to the repo (tracked, or new and not ignored) at or under `path`, sorted. */
   files(path?: string): Promise<string[]>
@@ -93,10 +97,13 @@ export type ShellResult = {
 }
 export type GitResult = { code: number; stdout: string; stderr: string }
 export type TestCommand = {
+  /** Runs all tests. */
   command: string
-  /** How one file and one name are asked for; undefined when the runner cannot. */
-  forPath?: (path: string) => string
-  forFilter?: (filter: string) => string
+  /** The words for one path and for one name; undefined when the runner cannot be asked for it. */
+  path?: (path: string) => string
+  filter?: (name: string) => string
+  /** The line that runs only what these words ask for. */
+  only: (words: { path?: string; filter?: string }) => string
 }
 
 /** Declares a tool with its input type inferred from the schema. */

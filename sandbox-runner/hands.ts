@@ -1,18 +1,7 @@
 /** What a tool can do in one workspace: every effect of every tool goes through here, and every path is checked here. */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { type FileKind, type Hands, type ShellResult, type TestCommand, ToolFailure } from './define.ts'
+import { type FileKind, type Hands, type TestCommand, ToolFailure } from './define.ts'
 import { commandEnvironment } from './exec/environment.ts'
 import { shell } from './exec/shell.ts'
 import { TEXT_FILE_BYTES_MAX, WRITE_BYTES_MAX } from './limits.ts'
@@ -22,8 +11,9 @@ import { alike } from './text/lines.ts'
 import { detectTests } from './text/testing.ts'
 import { readConfig } from './workspace/config.ts'
 import { ignoreRules, isGits } from './workspace/diff.ts'
+import { readWhole, writeWhole } from './workspace/files.ts'
 import { git } from './workspace/git.ts'
-import { resolvePath } from './workspace/paths.ts'
+import { isSecretPath, resolvePath } from './workspace/paths.ts'
 import type { Workspace } from './workspace/workspace.ts'
 
 /** The hands of one call, and what it did to the files. */
@@ -56,7 +46,10 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       const { kind } = resolvePath(tree, path, 'read')
       return kind === 'nothing' ? undefined : (kind satisfies FileKind)
     },
-    async write(path, bytes) {
+    async realPath(path, { itself = false } = {}) {
+      return resolvePath(tree, path, itself ? 'remove' : 'read').real
+    },
+    async write(path, bytes, like) {
       const place = resolvePath(tree, path, 'write')
       const content = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
       if (place.kind === 'directory')
@@ -67,11 +60,12 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
           `the new content has ${content.length} bytes (at most ${WRITE_BYTES_MAX})`,
           'Write it in parts, or by a command.',
         )
-      writeWhole(place.absolute, content)
+      const model = like === undefined ? undefined : resolvePath(tree, like, 'read').absolute
+      writeWhole(workspace.beside('written.part'), place.absolute, content, model)
       written.add(place.real)
     },
     async remove(path) {
-      const place = resolvePath(tree, path, 'write')
+      const place = resolvePath(tree, path, 'remove')
       if (place.kind === 'nothing') throw notFound(workspace, path)
       if (place.kind === 'directory')
         throw new ToolFailure('is_directory', `${path} is a folder`, 'Delete its files, or use run_command.')
@@ -86,12 +80,15 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       return place.real === '' ? all : all.filter((name) => name.startsWith(`${place.real}/`))
     },
     async search({ pattern, path, glob, limit }) {
-      const files = (await hands.files(path)).filter(globMatcher(glob))
+      // Links are not followed: what they lead to is searched under its own name, or is not to be seen.
+      const open = (name: string) => workspace.files().get(name)?.kind === 'file' && !isSecretPath(name)
+      const files = (await hands.files(path)).filter(globMatcher(glob)).filter(open)
       const read = readPattern(pattern)
       return { hits: await search({ root: tree, files, pattern: read, limit, timeoutMs }), literal: read.broken }
     },
     async shell(command, options) {
-      ranShell = true
+      if (command.includes('\0'))
+        throw new ToolFailure('invalid_arguments', 'a command cannot have a NUL in it', 'Write it as \\0 in printf.')
       const folder = resolvePath(tree, options.cwd ?? '.', 'read')
       if (folder.kind !== 'directory')
         throw new ToolFailure(
@@ -99,18 +96,15 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
           `${options.cwd} is not a folder`,
           'Give a folder of the workspace as cwd.',
         )
-      const outputFolder = workspace.beside('spool')
-      mkdirSync(outputFolder, { recursive: true })
-      const result = await shell(command, {
+      ranShell = true
+      return shell(command, {
         callId,
         cwd: folder.absolute,
         env: commandEnvironment(places, callId),
         timeoutMs: options.timeoutMs,
-        outputFolder,
+        keep: (content) => keepOutput(tree, callId, content),
         signal,
       })
-      if (result.truncated) keepOutput(tree, join(outputFolder, `${callId}.txt`), callId)
-      return result satisfies ShellResult
     },
     git: (args, options = {}) => {
       ranGit ||= args[0] === 'commit' || args[0] === 'add'
@@ -146,51 +140,26 @@ const listed = new WeakMap<object, string[]>()
 export function testCommandOf(workspace: Workspace): TestCommand | undefined {
   const known = workspace.files()
   const has = (path: string) => known.has(path) || [...known.keys()].some((name) => name.startsWith(`${path}/`))
-  const text = (path: string) =>
-    known.get(path)?.kind === 'file' ? readFileSync(join(workspace.tree, path), 'utf8') : undefined
+  const text = (path: string) => repoText(workspace, path)
   return detectTests(has, text, readConfig(text('.stint/config.json')))
 }
 
-/** The file that was checked is the file that is opened: links are not followed, and nothing blocks on a pipe. */
-function readWhole(absolute: string, shown: string): Buffer {
-  const file = openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  try {
-    const stat = fstatSync(file)
-    if (!stat.isFile()) throw new ToolFailure('invalid_path', `${shown} is not a plain file`)
-    if (stat.size > TEXT_FILE_BYTES_MAX)
-      throw new ToolFailure(
-        'too_large',
-        `${shown} has ${stat.size} bytes (at most ${TEXT_FILE_BYTES_MAX} can be opened)`,
-        'Use run_command with head, tail or grep to see a part.',
-      )
-    return readFileSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-/** Written aside and renamed: a reader sees the old content or the new, and another name of the file keeps its own. */
-function writeWhole(absolute: string, content: Uint8Array): void {
-  mkdirSync(dirname(absolute), { recursive: true })
-  const mode = statSync(absolute, { throwIfNoEntry: false })?.mode
-  const aside = join(dirname(absolute), `.${basename(absolute).slice(0, 200)}.stint-part`)
-  try {
-    writeFileSync(aside, content, { mode: mode === undefined ? 0o644 : mode & 0o777, flag: 'w' })
-    renameSync(aside, absolute)
-  } catch (error) {
-    rmSync(aside, { force: true })
-    throw error
-  }
+/** The text of a plain file of the workspace; undefined for a link, which may lead anywhere, and for what is too large. */
+export function repoText(workspace: Workspace, path: string): string | undefined {
+  const known = workspace.files().get(path)
+  return known?.kind === 'file' && known.size <= TEXT_FILE_BYTES_MAX
+    ? readFileSync(join(workspace.tree, path), 'utf8')
+    : undefined
 }
 
 /** Puts the whole of a long output where read_file finds it; without it the shown head and tail must do. */
-function keepOutput(tree: string, spooled: string, callId: string): void {
+function keepOutput(tree: string, callId: string, content: Buffer): string | undefined {
+  const path = `.stint/output/${callId}.txt`
   try {
-    const place = resolvePath(tree, `.stint/output/${callId}.txt`, 'write')
-    mkdirSync(dirname(place.absolute), { recursive: true })
-    renameSync(spooled, place.absolute)
+    writeWhole(resolvePath(tree, path, 'write').absolute, content)
+    return path
   } catch {
-    rmSync(spooled, { force: true })
+    return undefined
   }
 }
 

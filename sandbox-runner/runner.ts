@@ -21,7 +21,7 @@ import { join } from 'node:path'
 import { type Called, callTool, changes } from './call.ts'
 import { endCall } from './exec/processes.ts'
 import { failure, faultOf } from './faults.ts'
-import { repoFiles, testCommandOf } from './hands.ts'
+import { repoFiles, repoText, testCommandOf } from './hands.ts'
 import { INLINE_LAYER_BYTES_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
 import type {
   Call,
@@ -309,7 +309,10 @@ function describe(workspace: Workspace): Omit<Facts, 'name' | 'branch' | 'commit
     files: files.length,
     top: [...top].slice(0, 60),
     ...(testCommand ? { testCommand } : {}),
-    instructions: agents.map((path) => ({ path, text: readOr(join(workspace.tree, path), '') })),
+    instructions: agents.flatMap((path) => {
+      const text = repoText(workspace, path)
+      return text === undefined ? [] : [{ path, text }]
+    }),
   }
 }
 

@@ -10,12 +10,13 @@ import { type Dirent, lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { ToolFailure } from '../define.ts'
 
-export type Purpose = 'read' | 'write'
+/** To be removed is what the path itself names; to be read or written is what it leads to. */
+export type Purpose = 'read' | 'write' | 'remove'
 export type Resolved = {
   /** Where it really is, relative to the root, `/` separated; '' is the root itself. */
   real: string
   absolute: string
-  /** What is there now. */
+  /** What is there now; a link that is to be removed counts as a file. */
   kind: 'file' | 'directory' | 'nothing'
 }
 
@@ -32,7 +33,10 @@ const SECRET_DIR = /^(\.aws|\.ssh|\.gnupg|\.kube|\.docker)$/i
 
 /** @throws ToolFailure `path_outside_workspace`, `invalid_path` or `secret_file`. */
 export function resolvePath(root: string, path: unknown, purpose: Purpose): Resolved {
-  const parts = split(root, checkText(path))
+  const text = checkText(path)
+  const parts = split(root, text)
+  // A slash at the end asks for what a link leads to, here as for `rm`.
+  const itself = purpose === 'remove' && !/\/\.?$/.test(text)
   const real: string[] = []
   let kind: Resolved['kind'] = 'directory'
   let links = 0
@@ -45,10 +49,17 @@ export function resolvePath(root: string, path: unknown, purpose: Purpose): Reso
     if (kind === 'file')
       throw new ToolFailure('invalid_path', `${show(path)}: ${real.join('/')} is a file, not a folder`, LOOK)
     if (isGitName(part)) throw outside(path, 'it is inside .git')
-    const found = kind === 'nothing' ? undefined : lstat(join(root, ...real, part))
+    const place = join(root, ...real, part)
+    checkLength(part, place)
+    const found = kind === 'nothing' ? undefined : lstat(place)
     if (found?.isSymbolicLink()) {
+      if (itself && parts.length === 0) {
+        real.push(part)
+        kind = 'file'
+        break
+      }
       if (++links > LINKS_MAX) throw outside(path, 'it goes through too many links')
-      const target = readlinkSync(join(root, ...real, part))
+      const target = readlinkSync(place)
       if (target.startsWith('/')) {
         if (target !== root && !target.startsWith(`${root}/`))
           throw outside(path, 'it goes through a link that leaves the workspace')
@@ -60,11 +71,16 @@ export function resolvePath(root: string, path: unknown, purpose: Purpose): Reso
     real.push(part)
     kind = kindOf(found, path)
   }
-  checkNames(real, path)
-  if (String(path).endsWith('/') && kind === 'file')
+  if (isSecretPath(real.join('/')))
+    throw new ToolFailure(
+      'secret_file',
+      `${show(path)} may hold secrets and is not opened`,
+      'Work without its content; an example file beside it may tell the names.',
+    )
+  if (text.endsWith('/') && kind === 'file')
     throw new ToolFailure('invalid_path', `${show(path)} is a file, not a folder`, LOOK)
-  if (real.length === 0 && purpose === 'write')
-    throw new ToolFailure('invalid_path', 'the workspace root itself cannot be written', 'Give the path of a file.')
+  if (real.length === 0 && purpose !== 'read')
+    throw new ToolFailure('invalid_path', 'the workspace root itself cannot be changed', 'Give the path of a file.')
   return { real: real.join('/'), absolute: join(root, ...real), kind }
 }
 
@@ -82,6 +98,20 @@ export function isGitName(name: string): boolean {
 
 /** True for a file whose content is a credential by its name; examples and templates are not. */
 export const isSecretName = (name: string): boolean => SECRET.test(name)
+
+/** True for a real path at or below a place where credentials are kept. */
+export function isSecretPath(path: string): boolean {
+  const folders = path.split('/')
+  const name = folders.pop() ?? ''
+  return isSecretName(name) || folders.some((folder) => SECRET_DIR.test(folder))
+}
+
+/** The same for a real path: a secret by its own name, or by the folder it is in. */
+export function isSecretPath(real: string): boolean {
+  const folders = real.split('/')
+  const name = folders.pop() ?? ''
+  return isSecretName(name) || folders.some((folder) => SECRET_DIR.test(folder))
+}
 
 function checkText(path: unknown): string {
   if (typeof path !== 'string' || path === '')
@@ -105,18 +135,10 @@ function split(root: string, path: string): string[] {
 
 const pieces = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
-function checkNames(real: string[], path: unknown): void {
-  const name = real.at(-1)
-  for (const part of real)
-    if (Buffer.byteLength(part) > NAME_BYTES_MAX)
-      throw new ToolFailure('invalid_path', 'a name in the path is too long', PLAIN)
-  if (name === undefined) return
-  if (isSecretName(name) || real.slice(0, -1).some((part) => SECRET_DIR.test(part)))
-    throw new ToolFailure(
-      'secret_file',
-      `${show(path)} may hold secrets and is not opened`,
-      'Work without its content; an example file beside it may tell the names.',
-    )
+/** What is longer than this no system opens; asked about it, it would fail in the middle of a call. */
+function checkLength(name: string, place: string): void {
+  if (Buffer.byteLength(name) > NAME_BYTES_MAX || Buffer.byteLength(place) > PATH_BYTES_MAX)
+    throw new ToolFailure('invalid_path', 'the path, or a name in it, is too long', PLAIN)
 }
 
 function lstat(path: string): Stats | undefined {
