@@ -9,6 +9,10 @@ export const INLINE_LAYER_BYTES_MAX = 128 * 1024
 export const OUTPUT_BYTES_HEAD = 8 * 1024
 export const OUTPUT_BYTES_TAIL = 12 * 1024
 export const OUTPUT_LINE_CHARS_MAX = 1000
+/** Of a repo's instructions this much goes to whoever prepares it; the prompt shows less. */
+export const INSTRUCTIONS_CHARS_MAX = 64 * 1024
+/** Of a line that only shows where something is, or what it looks like. */
+export const SHORT_LINE_CHARS_MAX = 300
 /** Of a longer output this much is kept beside the workspace, to be read in parts. */
 export const OUTPUT_KEPT_BYTES_MAX = 16 * 1024 * 1024
 /** A command that prints more than this is ended. */

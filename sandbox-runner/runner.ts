@@ -22,7 +22,7 @@ import { type Called, callTool, changes } from './call.ts'
 import { endCall } from './exec/processes.ts'
 import { failure, faultOf } from './faults.ts'
 import { repoFiles, repoText, testCommandOf } from './hands.ts'
-import { INLINE_LAYER_BYTES_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
+import { INLINE_LAYER_BYTES_MAX, INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
 import type {
   Call,
   DiffReply,
@@ -311,7 +311,7 @@ function describe(workspace: Workspace): Omit<Facts, 'name' | 'branch' | 'commit
     ...(testCommand ? { testCommand } : {}),
     instructions: agents.flatMap((path) => {
       const text = repoText(workspace, path)
-      return text === undefined ? [] : [{ path, text }]
+      return text === undefined ? [] : [{ path, text: text.slice(0, INSTRUCTIONS_CHARS_MAX) }]
     }),
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { box, boxOf, listing } from './support/sandbox.ts'
@@ -110,6 +110,40 @@ test('a file keeps its mode when it is changed or moved', async (t) => {
   await b.use('apply_patch', patch('*** Update File: go.sh', '*** Move to: bin/go.sh', '@@', '+echo'))
   assert.equal(statSync(join(b.tree, 'run.sh')).mode & 0o777, 0o755, 'changed')
   assert.equal(statSync(join(b.tree, 'bin/go.sh')).mode & 0o777, 0o755, 'moved')
+})
+
+test('what is only moved keeps every byte, also through another spelling and several updates', async (t) => {
+  const bytes = Buffer.from([137, 80, 0, 255, 10])
+  const b = await box(t, { 'pic.png': bytes, 'a.txt': 'one\ntwo\n', 'b.txt': 'b\n' })
+  const moved = await b.use('apply_patch', patch('*** Update File: pic.png', '*** Move to: img/pic.png'))
+  assert.equal(moved.output, 'R pic.png -> img/pic.png (+0 -0)')
+  assert.deepEqual(readFileSync(join(b.tree, 'img/pic.png')), bytes)
+  const twice = patch(
+    ...['*** Update File: a.txt', '-one', '+1', '*** Update File: ./a.txt', '*** Move to: c.txt', '-two', '+2'],
+    ...['*** Update File: b.txt', '*** Move to: ./b.txt', '-b', '+B'],
+  )
+  assert.equal((await b.use('apply_patch', twice)).output, 'R a.txt -> c.txt (+2 -2)\nM b.txt (+1 -1)')
+  assert.deepEqual([b.text('c.txt'), b.text('b.txt'), existsSync(join(b.tree, 'a.txt'))], ['1\n2\n', 'B\n', false])
+})
+
+test('a link is deleted and moved itself, what it leads to is updated, never both', async (t) => {
+  const b = await box(t, { a: 'a\n', 'c/d': 'd\n' })
+  await b.run('ln -s a l; ln -s a m; ln -s gone dangling; ln -s /dev/zero zero; ln -s c folder')
+  const done = await b.use(
+    'apply_patch',
+    patch(
+      ...['*** Delete File: l', '*** Delete File: dangling', '*** Delete File: zero', '*** Delete File: folder'],
+      ...['*** Update File: m', '-a', '+b'],
+    ),
+  )
+  assert.equal(done.ok, true, done.output)
+  assert.deepEqual(listing(b.tree, (path) => path === '.git').m, 'link a')
+  assert.deepEqual([b.text('a'), b.text('c/d')], ['b\n', 'd\n'])
+  const both = patch('*** Update File: m', '*** Move to: n', '-b', '+c', '*** Delete File: a')
+  assert.equal((await b.use('apply_patch', both)).error?.code, 'invalid_patch')
+  const move = await b.use('apply_patch', patch('*** Update File: m', '*** Move to: n', '-b', '+c'))
+  assert.equal(move.ok, true, move.output)
+  assert.deepEqual([b.text('a'), b.text('n'), existsSync(join(b.tree, 'm'))], ['b\n', 'c\n', false])
 })
 
 test('a file with CRLF and one without a last newline keep them; a wrong place shows the real lines', async (t) => {

@@ -1,5 +1,7 @@
 /** Text as lines, in the file's own line ends, and how loosely two runs of lines may be held equal. */
 import { diffArrays } from 'diff'
+import { OUTPUT_LINE_CHARS_MAX } from '../limits.ts'
+import { shortLine } from './excerpt.ts'
 
 /**
  * A text split so that it can be put together again byte for byte: line end kind, byte-order mark, last newline.
@@ -11,7 +13,7 @@ export function splitLines(text: string): Lines {
   const bom = text.startsWith('\ufeff')
   const body = bom ? text.slice(1) : text
   const eol = body.includes('\r\n') && !/(^|[^\r])\n/.test(body) ? '\r\n' : '\n'
-  const lines = body.split(eol)
+  const lines = body === '' ? [] : body.split(eol)
   const endsWithNewline = lines.length > 1 && lines.at(-1) === ''
   if (endsWithNewline) lines.pop()
   return { lines, eol, bom, endsWithNewline }
@@ -101,11 +103,11 @@ const indentOf = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? ''
 
 /** The lines of `lines` most like `wanted`, with their 1-based number; undefined when nothing is alike. */
 export function nearest(lines: string[], wanted: string[]): { from: number; lines: string[] } | undefined {
-  const keys = wanted.map((line) => plain(line).trim()).filter((line) => line !== '')
+  const keys = wanted.map(likeness).filter((line) => line !== '')
   if (keys.length === 0 || lines.length === 0) return undefined
   const inWanted = new Set(keys)
   const span = Math.max(wanted.length, 1)
-  const hit = lines.map((line) => (inWanted.has(plain(line).trim()) ? 1 : 0))
+  const hit = lines.map((line) => (inWanted.has(likeness(line)) ? 1 : 0))
   let best = { at: -1, score: 0 }
   let sum = 0
   for (let at = 0; at < lines.length; at++) {
@@ -116,17 +118,20 @@ export function nearest(lines: string[], wanted: string[]): { from: number; line
   if (best.at === -1) {
     // No line is the same: the one most like the longest wanted line, then.
     const longest = keys.reduce((a, b) => (b.length > a.length ? b : a))
-    const offset = wanted.findIndex((line) => plain(line).trim() === longest)
+    const offset = wanted.findIndex((line) => likeness(line) === longest)
     lines.slice(0, 20_000).forEach((line, at) => {
-      const score = alike(plain(line).trim(), longest)
+      const score = alike(likeness(line), longest)
       if (score > Math.max(0.5, best.score)) best = { at: Math.max(0, at - offset), score }
     })
   }
   if (best.at === -1) return undefined
   const from = Math.max(0, best.at - 1)
   const shown = lines.slice(from, Math.min(lines.length, best.at + span + 1, from + 24))
-  return { from: from + 1, lines: shown.map((line) => (line.length > 300 ? `${line.slice(0, 300)} …` : line)) }
+  return { from: from + 1, lines: shown.map(shortLine) }
 }
+
+/** What is compared of a line that need only be like another: a very long one must not take its time. */
+const likeness = (line: string): string => plain(line.slice(0, OUTPUT_LINE_CHARS_MAX)).trim()
 
 /** 0 … 1: the share of character pairs two lines have in common (Dice's coefficient). */
 export function alike(a: string, b: string): number {

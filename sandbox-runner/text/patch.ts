@@ -3,6 +3,7 @@
  * Codex): files by name, hunks by context, no line numbers. All of a patch is applied or none of it.
  */
 import { ToolFailure } from '../define.ts'
+import { shortLine } from './excerpt.ts'
 import { joinLines, LOOSENESS, mergeLines, nearest, placesOf, splitLines } from './lines.ts'
 
 export type Hunk = {
@@ -72,8 +73,7 @@ export function applyHunks(
     added -= context
     removed -= context
   }
-  const endsWithNewline =
-    file.endsWithNewline || file.lines.length === 0 || (file.lines.length === 1 && file.lines[0] === '')
+  const endsWithNewline = file.endsWithNewline || file.lines.length === 0
   return { text: joinLines({ ...file, lines, endsWithNewline }), loosely: [...loosely], added, removed }
 }
 
@@ -100,7 +100,7 @@ function hunkPlace(path: string, lines: string[], hunk: Hunk, from: number): { a
   const near = nearest(lines, hunk.before)
   throw new ToolFailure(
     'patch_does_not_apply',
-    `these lines are not in ${path}${from > 0 ? ` after line ${from}` : ''}:\n${hunk.before.slice(0, 12).join('\n')}`,
+    `these lines are not in ${path}${from > 0 ? ` after line ${from}` : ''}:\n${hunk.before.slice(0, 12).map(shortLine).join('\n')}`,
     `Nothing was changed.${near ? ` The nearest lines, from line ${near.from}, are:\n${near.lines.join('\n')}` : ''}`,
   )
 }
@@ -112,7 +112,7 @@ function anchorPlace(lines: string[], anchor: string, from: number, path: string
   }
   throw new ToolFailure(
     'patch_does_not_apply',
-    `the line after @@ is not in ${path}: ${anchor}`,
+    `the line after @@ is not in ${path}: ${shortLine(anchor)}`,
     'Nothing was changed. Copy a line of the file after @@.',
   )
 }

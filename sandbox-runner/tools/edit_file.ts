@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineTool } from '../define.ts'
 import { replaceText } from '../text/edit.ts'
-import { asText } from '../text/excerpt.ts'
+import { asEditable, shortLine } from '../text/excerpt.ts'
 
 export const editFile = defineTool({
   name: 'edit_file',
@@ -18,7 +18,7 @@ export const editFile = defineTool({
   repeat: 'from_snapshot',
   timeoutMs: 10_000,
   async run({ path, oldText, newText, replaceAll = false }, hands) {
-    const text = asText(path, await hands.read(path))
+    const text = asEditable(path, await hands.read(path))
     const edited = replaceText(path, text, oldText, newText, replaceAll)
     await hands.write(path, edited.text)
     const { places, line, loosely } = edited
@@ -35,4 +35,5 @@ const around = (text: string, line: number, newText: string): string =>
   text
     .split('\n')
     .slice(Math.max(0, line - 2), line + Math.min(20, newText.split('\n').length))
+    .map(shortLine)
     .join('\n')

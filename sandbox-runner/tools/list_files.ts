@@ -27,18 +27,30 @@ export const listFiles = defineTool({
   },
 })
 
-/** Deep folders become one line with a count, the deepest first, until the list is short enough; then it is cut. */
+/**
+ * Deep folders become one line with a count, the deepest first, until the list is short enough; then it is cut. A folder
+ * that holds all of them is never folded: it would say nothing.
+ */
 function folded(files: string[], limit: number): string[] {
-  const deepest = Math.max(...files.map((file) => file.split('/').length))
+  const paths = files.map((file) => file.split('/'))
+  const deepest = paths.reduce((most, parts) => Math.max(most, parts.length), 0)
+  const above = sharedFolders(paths)
   let lines: string[] = files
-  for (let depth = deepest - 1; depth >= 1 && lines.length > limit; depth--) {
+  for (let depth = deepest - 1; depth > above && lines.length > limit; depth--) {
     const counts = new Map<string, number>()
-    for (const file of files) {
-      const parts = file.split('/')
-      const line = parts.length > depth ? `${parts.slice(0, depth).join('/')}/` : file
+    for (const parts of paths) {
+      const line = parts.slice(0, depth).join('/') + (parts.length > depth ? '/' : '')
       counts.set(line, (counts.get(line) ?? 0) + 1)
     }
     lines = [...counts].map(([line, count]) => (line.endsWith('/') ? `${line} (${count} files)` : line))
   }
   return lines.slice(0, limit)
+}
+
+/** How many folders all paths begin with. They are sorted, so the first and the last one tell. */
+function sharedFolders(paths: string[][]): number {
+  const [first = [], last = []] = [paths[0], paths.at(-1)]
+  let same = 0
+  while (same < first.length - 1 && first[same] === last[same]) same++
+  return same
 }

@@ -15,7 +15,7 @@ export const readFiles = defineTool({
   async run({ paths }, hands) {
     const share = Math.floor(READ_BYTES_MAX / paths.length)
     let truncated = false
-    let failed = 0
+    const failures: ToolFailure[] = []
     const parts: string[] = []
     for (const path of paths) {
       try {
@@ -24,13 +24,14 @@ export const readFiles = defineTool({
         parts.push(`=== ${path}\n${part.output}`)
       } catch (error) {
         if (!(error instanceof ToolFailure)) throw error
-        failed++
+        failures.push(error)
         parts.push(`=== ${path}\nError ${error.code}: ${error.message}${error.hint ? `\n${error.hint}` : ''}`)
       }
     }
     const output = parts.join('\n')
-    if (failed === paths.length)
-      return { output, error: { code: 'not_found', message: 'none of the files could be read' } }
+    const [first] = failures
+    if (first && failures.length === paths.length)
+      return { output, error: { code: first.code, message: 'none of the files could be read' } }
     return { output, truncated }
   },
 })
