@@ -34,7 +34,7 @@ export function connect(server: string | undefined): Connection {
     client: new Client(system.fetch),
     adopt(runId) {
       own.add(runId)
-      void system.agent.ports.queue.send({ runId, step: 0 }, 0)
+      void system.agent.ports.queue.send({ runId }, 0)
     },
     env,
     close: () => system.stop(),

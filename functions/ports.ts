@@ -8,6 +8,7 @@ import type { AgentContext } from './core/context.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
 import type {
   Event,
+  Feedback,
   InboxEntry,
   Isolation,
   Layer,
@@ -44,6 +45,8 @@ export type StartRequest = {
   session: Session
   messages: Message[]
   events: Event[]
+  /** Of a workspace that begins as a copy of another run's. */
+  layers: Layer[]
   /** `hash` is of the request's body: the same key with another body is refused. */
   idempotency?: { key: string; hash: string }
   now: number
@@ -52,12 +55,32 @@ export type StartReply =
   | { ok: true; run: Run; existed: boolean }
   | { ok: false; code: 'idempotency_mismatch' | 'session_busy' | 'session_not_found'; runId?: string }
 
+export type ClaimRequest = {
+  runId: string
+  owner: Owner
+  leaseMs: number
+  now: number
+  /** The step the wake-up was sent for; left out by whoever only wants the run to go on. */
+  step?: number
+}
 export type ClaimReply =
-  | { ok: true; token: number; run: Run; messages: Message[]; inbox: InboxEntry[] }
+  | {
+      ok: true
+      token: number
+      run: Run
+      messages: Message[]
+      inbox: InboxEntry[]
+      /** Claims since the last commit, this one included: many of them mean that whoever works here dies of it. */
+      claims: number
+    }
   | { ok: false; why: 'gone' | 'ended' | 'waiting' | 'busy' /** when to ask again */; until?: number }
+  /** `stale`: the run is beyond that step. `future`: it is not there yet, so the store has lost a commit or lags. */
+  | { ok: false; why: 'stale' | 'future' }
 
 export type Commit = {
   runId: string
+  /** Names this very commit among those of its run: sent again under the same id, it is answered and not done again. */
+  id: string
   token: number
   /** The step this commit follows; another one there means that somebody else was faster. */
   after: number
@@ -82,6 +105,8 @@ export type CommitReply =
 
 export type Post = {
   runId: string
+  /** Sent again under the same id, an entry is not added again. */
+  id: string
   entry: DistributiveOmit<InboxEntry, 'seq'>
   now: number
 }
@@ -90,23 +115,33 @@ export type PostReply =
   /** `decided`: somebody was faster; `approved` is what they said. */
   | { ok: false; why: 'gone' | 'ended' | 'not_waiting' }
   | { ok: false; why: 'decided'; approved: boolean }
+
+/** Where a run stood after a step: what a fork begins from. */
+export type Mark = { step: number; messageSeq: number; head?: SnapshotRef }
+
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
-export type Wake = { runId: string; step: number }
+/** Without a step, whoever hears it goes on from wherever the run is. */
+export type Wake = { runId: string; step?: number }
 export type Page<T> = { items: T[]; nextCursor?: string }
 
-/** Where runs live. Every method is atomic; what it answered is durable. */
+/**
+ * Where runs live. Every method is atomic; what it answered is durable. Every request may be sent again when its answer
+ * got lost: what was done is then answered, and not done twice.
+ */
 export type Store = {
   start(request: StartRequest): Promise<StartReply>
   /** Takes the right to advance a run. A lease that ran out, or whose process is known to be gone, is taken over. */
-  claim(request: { runId: string; owner: Owner; leaseMs: number; now: number }): Promise<ClaimReply>
+  claim(request: ClaimRequest): Promise<ClaimReply>
   commit(commit: Commit): Promise<CommitReply>
   /** Keeps the lease; brings what people sent meanwhile. Undefined: the lease is lost. */
   renew(request: { runId: string; token: number; leaseMs: number; now: number }): Promise<InboxEntry[] | undefined>
   /** Puts what a person sent where the next step reads it. */
   post(post: Post): Promise<PostReply>
-  /** Runs that somebody must look at now, oldest first. */
-  due(request: { now: number; limit: number }): Promise<Wake[]>
+  /** Runs that somebody must look at now, oldest first. Each is named again only `againMs` later. */
+  due(request: { now: number; limit: number; againMs?: number }): Promise<Wake[]>
+  /** What a person thought of the run; the last word counts. False: no such run. */
+  rate(runId: string, feedback: Feedback): Promise<boolean>
 
   run(runId: string): Promise<Run | undefined>
   runs(filter: { sessionId?: string; status?: RunStatus; limit: number; cursor?: string }): Promise<Page<Run>>
@@ -114,6 +149,9 @@ export type Store = {
   /** Messages from `after` (a count) on, oldest first. */
   messages(runId: string, after: number, limit?: number): Promise<Message[]>
   events(runId: string, after: number, limit?: number): Promise<Event[]>
+  /** Oldest first, one for each step. */
+  marks(runId: string): Promise<Mark[]>
+  feedback(runId: string): Promise<Feedback | undefined>
   /** Hashes of calls that were approved for all runs of the session or of the repo. */
   remembered(place: { sessionId: string; repo?: string }): Promise<string[]>
   /** All layers of a workspace, oldest first. */

@@ -42,7 +42,8 @@ export function localQueue(
         options.onError(error, wake)
         const failures = broken.get(wake.runId) ?? 0
         broken.set(wake.runId, failures + 1)
-        later(wake, Math.min(RETRY_MS_FIRST * 2 ** failures, RETRY_MS_MAX))
+        // Wherever it got to meanwhile.
+        later({ runId: wake.runId }, Math.min(RETRY_MS_FIRST * 2 ** failures, RETRY_MS_MAX))
       })
       .finally(() => {
         underWay.delete(wake.runId)

@@ -5,13 +5,22 @@
  *     idempotency  which run a client's key made, for a day
  *     runs         one row a run: its record, its lease (token, owner, until) and when somebody must look at it
  *     messages     the transcript, appended
+ *     marks        where a run stood after each step: what a fork begins from
  *     events       what watchers see, appended, numbered without gaps
  *     inbox        what people sent: appended by them, read by the next step
  *     remembered   approvals that hold for all runs of a session or a repo
  *     layers       what each step changed in a workspace; a row of layers is a snapshot
  */
-/** Raised with every change; `SCHEMA` brings any older file up to date, because it only adds what is not there. */
-export const SCHEMA_VERSION = 2
+/** Raised with every change; `SCHEMA` and `COLUMNS_ADDED` bring any older file up to date: both only add. */
+export const SCHEMA_VERSION = 3
+
+/** Columns that tables of an older file lack: table, column, declaration. */
+export const COLUMNS_ADDED: [string, string, string][] = [
+  ['runs', 'last', "TEXT NOT NULL DEFAULT ''"],
+  ['runs', 'claims', 'INTEGER NOT NULL DEFAULT 0'],
+  ['runs', 'feedback', 'TEXT'],
+  ['inbox', 'id', "TEXT NOT NULL DEFAULT ''"],
+]
 
 export const SCHEMA = `
 CREATE TABLE IF NOT EXISTS sessions (
@@ -29,6 +38,9 @@ CREATE INDEX IF NOT EXISTS runs_due ON runs (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_session ON runs (session_id, status);
 CREATE TABLE IF NOT EXISTS messages (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, message TEXT NOT NULL, UNIQUE (run_id, seq)
+) STRICT;
+CREATE TABLE IF NOT EXISTS marks (
+  run_id TEXT NOT NULL, step INTEGER NOT NULL, mark TEXT NOT NULL, UNIQUE (run_id, step)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS events (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, event TEXT NOT NULL, UNIQUE (run_id, seq)

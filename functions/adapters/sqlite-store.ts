@@ -7,9 +7,9 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { awaitedTopic, hasEnded, topicOf } from '../core/inbox.ts'
 import { WAKE_GRACE_MS } from '../core/limits.ts'
-import { Event, InboxEntry, Layer, Message, Run, type RunStatus, Session } from '../core/types.ts'
-import type { Owner, Page, Store } from '../ports.ts'
-import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts'
+import { Event, Feedback, InboxEntry, Layer, Message, Run, type RunStatus, Session } from '../core/types.ts'
+import type { Mark, Owner, Page, Store } from '../ports.ts'
+import { COLUMNS_ADDED, SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts'
 
 export type SqliteStoreOptions = {
   path: string
@@ -27,6 +27,8 @@ type RunRow = {
   due_at: number | null
   awaits: string | null
   inbox_seq: number
+  last: string
+  claims: number
 }
 
 const IDEMPOTENCY_MS = 24 * 3600_000
@@ -62,7 +64,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
 
   const runRow = (runId: string) =>
     row<RunRow>(
-      'SELECT run, status, step, token, owner, lease_until, due_at, awaits, inbox_seq FROM runs WHERE run_id = ?',
+      'SELECT run, status, step, token, owner, lease_until, due_at, awaits, inbox_seq, last, claims FROM runs WHERE run_id = ?',
       runId,
     )
 
@@ -79,9 +81,28 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       run('INSERT INTO events (run_id, seq, event) VALUES (?, ?, ?)', runId, event.seq ?? 0, JSON.stringify(event))
   }
 
+  const mark = ({ runId, step, messageSeq, head }: Run): void =>
+    run(
+      'INSERT INTO marks (run_id, step, mark) VALUES (?, ?, ?)',
+      runId,
+      step,
+      JSON.stringify({ step, messageSeq, ...(head ? { head } : {}) }),
+    )
+
+  const keepLayer = (workspaceId: string, layer: Layer): void =>
+    run(
+      'INSERT OR REPLACE INTO layers (workspace_id, count, layer_id, layer) VALUES (?, ?, ?, ?)',
+      workspaceId,
+      layer.snapshot.count,
+      layer.id,
+      JSON.stringify(layer),
+    )
+
   return {
-    async start({ run: made, session, messages, events, idempotency, now }) {
+    async start({ run: made, session, messages, events, layers, idempotency, now }) {
       return atomically(() => {
+        // Sent again because the answer got lost.
+        if (runRow(made.runId)) return { ok: true as const, run: made, existed: false }
         if (idempotency) {
           run('DELETE FROM idempotency WHERE expires_at <= ?', now)
           const known = row<{ hash: string; run_id: string }>(
@@ -117,6 +138,8 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           JSON.stringify(made),
         )
         append(made.runId, made.messageSeq, messages, events)
+        mark(made)
+        for (const layer of layers) keepLayer(made.workspaceId, layer)
         if (idempotency)
           run(
             'INSERT INTO idempotency (key, hash, run_id, expires_at) VALUES (?, ?, ?, ?)',
@@ -129,11 +152,13 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       })
     },
 
-    async claim({ runId, owner, leaseMs, now }) {
+    async claim({ runId, owner, leaseMs, now, step }) {
       return atomically(() => {
         const found = runRow(runId)
         if (!found) return { ok: false as const, why: 'gone' as const }
         if (hasEnded(found)) return { ok: false as const, why: 'ended' as const }
+        if (step !== undefined && step !== found.step)
+          return { ok: false as const, why: step < found.step ? ('stale' as const) : ('future' as const) }
         if (found.status === 'waiting' && (found.due_at ?? Number.POSITIVE_INFINITY) > now)
           return {
             ok: false as const,
@@ -145,7 +170,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           return { ok: false as const, why: 'busy' as const, until: found.lease_until }
         const token = found.token + 1
         run(
-          'UPDATE runs SET token = ?, owner = ?, lease_until = ?, due_at = ? WHERE run_id = ?',
+          'UPDATE runs SET token = ?, owner = ?, lease_until = ?, due_at = ?, claims = claims + 1 WHERE run_id = ?',
           token,
           owner,
           now + leaseMs,
@@ -160,12 +185,14 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           run: held,
           messages: messages.map((entry) => JSON.parse(entry.message) as Message),
           inbox: unread(runId, held.inboxSeen),
+          claims: found.claims + 1,
         }
       })
     },
 
     async commit({
       runId,
+      id,
       token,
       after,
       run: next,
@@ -181,6 +208,8 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       return atomically(() => {
         const found = runRow(runId)
         if (!found) return { ok: false as const, why: 'gone' as const }
+        // Sent again because the answer got lost.
+        if (found.last === id) return { ok: true as const, inbox: unread(runId, next.inboxSeen) }
         if (found.token !== token) return { ok: false as const, why: 'fenced' as const }
         if (found.step !== after) return { ok: false as const, why: 'stale' as const }
         const inbox = unread(runId, next.inboxSeen)
@@ -190,7 +219,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         // What the run begins to wait for may be there already: then it is due now, whoever dies next.
         const answered = inbox.some((entry) => entry.type === 'cancel' || topicOf(entry) === awaits)
         run(
-          'UPDATE runs SET status = ?, step = ?, owner = ?, lease_until = ?, due_at = ?, awaits = ?, run = ? WHERE run_id = ?',
+          'UPDATE runs SET status = ?, step = ?, owner = ?, lease_until = ?, due_at = ?, awaits = ?, run = ?, last = ?, claims = 0 WHERE run_id = ?',
           next.status,
           next.step,
           keepMs > 0 ? found.owner : '',
@@ -198,9 +227,11 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           next.status === 'waiting' && answered ? now : (dueAt ?? null),
           awaits ?? null,
           JSON.stringify(next),
+          id,
           runId,
         )
         append(runId, next.messageSeq, messages, events)
+        if (next.step > after) mark(next)
         for (const { scope, hash } of remember)
           if (scope === 'session' || next.repo)
             run(
@@ -208,14 +239,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
               scope === 'session' ? next.sessionId : `repo ${next.repo?.url}`,
               hash,
             )
-        for (const layer of layers)
-          run(
-            'INSERT OR REPLACE INTO layers (workspace_id, count, layer_id, layer) VALUES (?, ?, ?, ?)',
-            next.workspaceId,
-            layer.snapshot.count,
-            layer.id,
-            JSON.stringify(layer),
-          )
+        for (const layer of layers) keepLayer(next.workspaceId, layer)
         if (next.head)
           run(
             "UPDATE sessions SET session = json_set(session, '$.head', json(?), '$.updatedAt', ?) WHERE session_id = ?",
@@ -242,11 +266,14 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       return found.inbox_seq === 0 ? [] : unread(runId, (JSON.parse(found.run) as Run).inboxSeen)
     },
 
-    async post({ runId, entry, now }) {
+    async post({ runId, id, entry, now }) {
       return atomically(() => {
         const found = runRow(runId)
         if (!found) return { ok: false as const, why: 'gone' as const }
         const topic = topicOf(entry)
+        const wake = entry.type === 'cancel' || found.awaits === topic
+        const same = row<{ seq: number }>('SELECT seq FROM inbox WHERE run_id = ? AND id = ?', runId, id)
+        if (same) return { ok: true as const, seq: same.seq, wake, step: found.step }
         if (entry.type === 'decision') {
           const made = row<{ entry: string }>('SELECT entry FROM inbox WHERE run_id = ? AND topic = ?', runId, topic)
           const parsed = made && InboxEntry.parse(JSON.parse(made.entry))
@@ -257,11 +284,11 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         if (entry.type === 'decision' && found.awaits !== topic)
           return { ok: false as const, why: 'not_waiting' as const }
         const seq = found.inbox_seq + 1
-        const wake = entry.type === 'cancel' || found.awaits === topic
         run(
-          'INSERT INTO inbox (run_id, seq, topic, entry) VALUES (?, ?, ?, ?)',
+          'INSERT INTO inbox (run_id, seq, id, topic, entry) VALUES (?, ?, ?, ?, ?)',
           runId,
           seq,
+          id,
           topic,
           JSON.stringify({ ...entry, seq }),
         )
@@ -277,7 +304,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       })
     },
 
-    async due({ now, limit }) {
+    async due({ now, limit, againMs = 0 }) {
       const late = rows<{ run_id: string; step: number }>(
         'SELECT run_id, step FROM runs WHERE due_at <= ? ORDER BY due_at LIMIT ?',
         now,
@@ -298,7 +325,16 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           ),
         )
       const wakes = [...late, ...orphaned].map(({ run_id, step }) => ({ runId: run_id, step }))
-      return wakes.filter((wake, i) => wakes.findIndex((other) => other.runId === wake.runId) === i).slice(0, limit)
+      const named = wakes.filter((wake, i) => wakes.findIndex((other) => other.runId === wake.runId) === i)
+      if (againMs > 0)
+        for (const { runId } of named.slice(0, limit))
+          run('UPDATE runs SET due_at = ? WHERE run_id = ? AND due_at <= ?', now + againMs, runId, now)
+      return named.slice(0, limit)
+    },
+
+    async rate(runId, feedback) {
+      const text = JSON.stringify(feedback)
+      return sql('UPDATE runs SET feedback = ? WHERE run_id = ?').run(text, runId).changes === 1
     },
 
     async run(runId) {
@@ -350,6 +386,16 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       return found.map((entry) => Event.parse(JSON.parse(entry.event)))
     },
 
+    async marks(runId) {
+      const found = rows<{ mark: string }>('SELECT mark FROM marks WHERE run_id = ? ORDER BY step', runId)
+      return found.map((entry) => JSON.parse(entry.mark) as Mark)
+    },
+
+    async feedback(runId) {
+      const found = row<{ feedback: string | null }>('SELECT feedback FROM runs WHERE run_id = ?', runId)
+      return found?.feedback ? Feedback.parse(JSON.parse(found.feedback)) : undefined
+    },
+
     async remembered({ sessionId, repo }) {
       const found = rows<{ hash: string }>(
         'SELECT hash FROM remembered WHERE place IN (?, ?)',
@@ -372,7 +418,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         if (row("SELECT 1 FROM runs WHERE session_id = ? AND status IN ('queued', 'running', 'waiting')", sessionId))
           return { ok: false as const, why: 'busy' as const }
         const { workspaceId } = Session.parse(JSON.parse(found.session))
-        for (const table of ['messages', 'events', 'inbox', 'idempotency'])
+        for (const table of ['messages', 'marks', 'events', 'inbox', 'idempotency'])
           run(`DELETE FROM ${table} WHERE run_id IN (SELECT run_id FROM runs WHERE session_id = ?)`, sessionId)
         const own = rows<{ layer_id: string }>(
           'SELECT DISTINCT layer_id FROM layers WHERE workspace_id = ? AND layer_id NOT IN (SELECT layer_id FROM layers WHERE workspace_id <> ?)',
@@ -439,6 +485,11 @@ function migrate(database: DatabaseSync): void {
   if (versionOf(database) === SCHEMA_VERSION) return
   database.exec('BEGIN IMMEDIATE')
   database.exec(SCHEMA)
+  for (const [table, column, declaration] of COLUMNS_ADDED) {
+    const known = database.prepare(`SELECT name FROM pragma_table_info('${table}')`).all() as { name: string }[]
+    if (!known.some(({ name }) => name === column))
+      database.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${declaration}`)
+  }
   database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
   database.exec('COMMIT')
 }

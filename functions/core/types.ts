@@ -145,6 +145,14 @@ export const InboxEntry = z.discriminatedUnion('type', [
 ])
 export type InboxEntry = z.infer<typeof InboxEntry>
 
+/** What a person thought of a run. */
+export const Feedback = z.object({
+  score: z.union([z.literal(-1), z.literal(1)]),
+  comment: z.string().optional(),
+  at: z.number(),
+})
+export type Feedback = z.infer<typeof Feedback>
+
 // ---- the run ---------------------------------------------------------------------------------------------------
 
 /** Why a run waits. `until` is when the stored default applies (approval: refused; question: `default`). */

@@ -123,6 +123,7 @@ async function admit(
     session,
     messages: begin.messages,
     events: [startedEvent(run)],
+    layers: [],
     now,
     ...(idempotency ? { idempotency } : {}),
   })
@@ -146,9 +147,9 @@ export const cancel = (runId: string, reason: string | undefined, ports: Ports):
 async function post(
   runId: string,
   entry: Parameters<Ports['store']['post']>[0]['entry'],
-  { store, queue, clock }: Ports,
+  { store, queue, clock, ids }: Ports,
 ): Promise<Sent> {
-  const reply = await store.post({ runId, entry, now: clock.now() })
+  const reply = await store.post({ runId, id: ids.next('req'), entry, now: clock.now() })
   if (reply.ok) {
     if (reply.wake) await queue.send({ runId, step: reply.step }, 0)
     return { ok: true }

@@ -7,19 +7,29 @@ import { hasEnded } from '../core/inbox.ts'
 import { LEASE_MS, LEASE_RENEW_MS, NAP_MS_MAX, WAKE_GRACE_MS } from '../core/limits.ts'
 import { step } from '../core/step.ts'
 import type { InboxEntry, Layer, Outcome, Run } from '../core/types.ts'
-import type { Ports } from '../ports.ts'
+import type { Ports, Wake } from '../ports.ts'
 import { type Effect, type Held, perform } from './perform.ts'
 
-/** How a stint ended. `lost`: another process took the run over. */
-export type Stint = 'ended' | 'waiting' | 'handed_over' | 'busy' | 'gone' | 'lost'
+/**
+ * How a stint ended. `lost`: another process took the run over. `stale`: the wake-up was for a step that is done.
+ * `future`: for one the store does not know yet; the wake-up must come again, later.
+ */
+export type Stint = 'ended' | 'waiting' | 'handed_over' | 'busy' | 'gone' | 'lost' | 'stale' | 'future'
 
 /** `until` tells (epoch ms) when this stint must hand over. Throws when the store cannot be used. */
-export async function advance(runId: string, until: () => number, ports: Ports): Promise<Stint> {
+export async function advance({ runId, step: at }: Wake, until: () => number, ports: Ports): Promise<Stint> {
   const { store, clock, queue, settings } = ports
-  const claim = await store.claim({ runId, owner: settings.owner, leaseMs: LEASE_MS, now: clock.now() })
+  const claim = await store.claim({
+    runId,
+    owner: settings.owner,
+    leaseMs: LEASE_MS,
+    now: clock.now(),
+    ...(at === undefined ? {} : { step: at }),
+  })
   if (!claim.ok) return claim.why
   const lease = keepLease(runId, claim.token, ports)
-  const held: Held = { run: claim.run, messages: claim.messages, token: claim.token, signal: lease.signal }
+  const { run, messages, token } = claim
+  const held: Held = { run, messages, token, signal: lease.signal, commits: 0 }
   let inbox = claim.inbox
   try {
     for (;;) {
@@ -85,6 +95,7 @@ async function commitStep(
     const now = ports.clock.now()
     const reply = await ports.store.commit({
       runId: made.run.runId,
+      id: commitId(held),
       token: held.token,
       after: held.run.step,
       ...made,
@@ -105,6 +116,9 @@ async function commitStep(
     return { inbox: reply.inbox, released: !going }
   }
 }
+
+/** Tokens are never given twice, and a stint counts its own commits: no two commits of a run share this. */
+const commitId = (held: Held): string => `${held.token}.${held.commits++}`
 
 /** When somebody must look at the run, should nobody have done so by then. */
 function dueAt(run: Run, afterMs: number, now: number): { dueAt?: number } {
@@ -130,10 +144,12 @@ async function giveBack(held: Held, delayMs: number, ports: Ports): Promise<Stin
 }
 
 /** Gives the lease back without a step. */
-async function release({ run, token }: Held, delayMs: number, { store, clock }: Ports): Promise<'lost' | 'released'> {
+async function release(held: Held, delayMs: number, { store, clock }: Ports): Promise<'lost' | 'released'> {
+  const { run, token } = held
   const now = clock.now()
   const unchanged = {
     runId: run.runId,
+    id: commitId(held),
     token,
     after: run.step,
     run,

@@ -51,9 +51,9 @@ export class AICodeAgent {
   }
 
   /** Performs one stint. `until` tells (epoch ms) when it must hand over; it is asked before every step. */
-  advance({ runId }: Wake, until?: () => number): Promise<Stint> {
+  advance(wake: Wake, until?: () => number): Promise<Stint> {
     const end = this.ports.clock.now() + STINT_MS_MAX
-    return advance(runId, until ?? (() => end), this.ports)
+    return advance(wake, until ?? (() => end), this.ports)
   }
 
   sweep(): Promise<Wake[]> {

@@ -13,8 +13,8 @@ import type { Ports } from '../ports.ts'
 import { type PerformedCalls, performCalls, readCall, readCalls } from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
 
-/** A run as one stint holds it. */
-export type Held = { run: Run; messages: Message[]; token: number; signal: AbortSignal }
+/** A run as one stint holds it; `commits` counts those of this stint. */
+export type Held = { run: Run; messages: Message[]; token: number; signal: AbortSignal; commits: number }
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
 export type Effect = { outcome: Bare<Outcome>; layers: Layer[] }
 type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Event, Layer, Message, Run, Session } from '../../functions/core/types.ts'
-import type { Commit, Store } from '../../functions/ports.ts'
+import type { Commit, Post, Store } from '../../functions/ports.ts'
 
 export type StoreMaker = (t: { after(done: () => unknown): void }) => Promise<{
   store: Store
@@ -65,9 +65,13 @@ export const begin = (store: Store, run: Run, idempotency?: { key: string; hash:
     session: sessionOf(run),
     messages: [],
     events: [event(run, 1)],
+    layers: [],
     now,
     ...(idempotency ? { idempotency } : {}),
   })
+
+/** What a person sends, each time anew. */
+export const post = (store: Store, entry: Omit<Post, 'id'>) => store.post({ id: `req_${++serial}`, ...entry })
 
 /** The commit of one further step. */
 export function next(
@@ -88,6 +92,7 @@ export function next(
   }
   return {
     runId: run.runId,
+    id: `commit_${++serial}`,
     token,
     after: run.step,
     run: made,
@@ -123,6 +128,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
       session: sessionOf(run),
       messages: [said('hello')],
       events: [event(run, 1)],
+      layers: [],
       now: 1000,
     })
     assert.deepEqual(reply, { ok: true, run, existed: false })
@@ -251,9 +257,100 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.equal((await store.messages(run.runId, 0)).length, 1)
   })
 
+  check('what is sent again because the answer got lost is answered, and not done twice', async ({ store, again }) => {
+    const run = makeRun()
+    const twice = async <T>(send: (to: Store) => Promise<T>): Promise<T> => {
+      const first = await send(store)
+      assert.deepEqual(await send(await again()), first)
+      return first
+    }
+    assert.ok((await twice((to) => begin(to, run, { key: run.runId, hash: 'h' }))).ok)
+    const claim = await store.claim({ runId: run.runId, owner: 'me', leaseMs: 5000, now: 1000 })
+    assert.ok(claim.ok)
+    const said1 = { runId: run.runId, id: 'req_x', entry: { type: 'message' as const, at: 1, text: 'hey' }, now: 1000 }
+    await twice((to) => to.post(said1))
+    const one = next(run, claim.token, { messages: [said('a')], events: [event(run, 2)] })
+    const reply = await twice((to) => to.commit(one))
+    assert.ok(reply.ok && reply.inbox.length === 1)
+    assert.equal((await store.messages(run.runId, 0)).length, 1)
+    assert.equal((await store.events(run.runId, 0)).length, 2)
+    assert.ok((await store.commit(next(one.run, claim.token))).ok)
+    assert.deepEqual(await store.commit(one), { ok: false, why: 'stale' }, 'not after a later one')
+  })
+
+  check('a wake-up for an earlier step is stale, one for a later step is from the future', async ({ store }) => {
+    const { run, token } = await claimed(store)
+    await store.commit(next(run, token, { keepMs: 0 }))
+    const claim = (step: number) => store.claim({ runId: run.runId, owner: 'me', leaseMs: 5000, now: 1000, step })
+    assert.deepEqual(await claim(0), { ok: false, why: 'stale' })
+    assert.deepEqual(await claim(2), { ok: false, why: 'future' })
+    assert.ok((await claim(1)).ok)
+  })
+
+  check('claims without a commit are counted', async ({ store }) => {
+    const run = makeRun()
+    await begin(store, run)
+    for (let i = 1; i <= 3; i++) {
+      const claim = await store.claim({ runId: run.runId, owner: `o${i}`, leaseMs: 10, now: 1000 * i })
+      assert.ok(claim.ok)
+      assert.equal(claim.claims, i)
+      if (i === 3) await store.commit(next(run, claim.token, { keepMs: 0, now: 3000 }))
+    }
+    const claim = await store.claim({ runId: run.runId, owner: 'o', leaseMs: 10, now: 9000 })
+    assert.ok(claim.ok && claim.claims === 1)
+  })
+
+  check('a run named as due is left alone for a while', async ({ store, again }) => {
+    const run = makeRun()
+    await begin(store, run, undefined, 1000)
+    const due = async (to: Store, now: number) => (await to.due({ now, limit: 9, againMs: 5000 })).length
+    assert.equal(await due(store, 3000), 1)
+    assert.equal(await due(await again(), 3001), 0, 'the second sweeper finds it taken care of')
+    assert.equal(await due(store, 8000), 1)
+  })
+
+  check('marks tell where a run stood after each step', async ({ store, again }) => {
+    const { run, token } = await claimed(store)
+    const head = { id: 's2', count: 2 }
+    await store.commit(next(run, token, { messages: [said('a'), said('b')], change: { head } }))
+    assert.deepEqual(await (await again()).marks(run.runId), [
+      { step: 0, messageSeq: 0 },
+      { step: 1, messageSeq: 2, head },
+    ])
+  })
+
+  check('a run may begin with the layers of another workspace', async ({ store }) => {
+    const layers: Layer[] = [2, 1].map((count) => ({ id: `l${count}`, snapshot: { id: `s${count}`, count }, bytes: 1 }))
+    const run = makeRun()
+    await store.start({ run, session: sessionOf(run), messages: [], events: [event(run, 1)], layers, now: 1000 })
+    assert.deepEqual(await store.layers(run.workspaceId), layers.toReversed())
+  })
+
+  check('the last word of feedback counts, also after the end', async ({ store, again }) => {
+    const run = makeRun({ status: 'completed', stopReason: 'done', action: { type: 'stop' } })
+    await begin(store, run)
+    assert.equal(await store.feedback(run.runId), undefined)
+    assert.equal(await store.rate(run.runId, { score: -1, at: 1 }), true)
+    assert.equal(await store.rate(run.runId, { score: 1, comment: 'after all', at: 2 }), true)
+    assert.deepEqual(await (await again()).feedback(run.runId), { score: 1, comment: 'after all', at: 2 })
+    assert.equal(await store.rate('run_none', { score: 1, at: 2 }), false)
+  })
+
+  check('large bodies come back whole', async ({ store, again }) => {
+    const { run, token } = await claimed(store)
+    const text = 'wörd '.repeat(40_000)
+    await store.commit(next(run, token, { messages: [said(text)], change: { task: text } }))
+    const other = await again()
+    assert.deepEqual(await other.messages(run.runId, 0), [said(text)])
+    assert.equal((await other.run(run.runId))?.task, text)
+    const claim = await other.claim({ runId: run.runId, owner: 'you', leaseMs: 1, now: 9_000_000 })
+    assert.ok(claim.ok && claim.run.task === text)
+    assert.deepEqual(claim.messages, [said(text)])
+  })
+
   check('what people say comes with the next commit, renewal and claim until it was read', async ({ store }) => {
     const { run, token } = await claimed(store)
-    const posted = await store.post({ runId: run.runId, entry: { type: 'message', at: 1, text: 'hey' }, now: 1001 })
+    const posted = await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'hey' }, now: 1001 })
     assert.deepEqual(posted, { ok: true, seq: 1, wake: false, step: 0 })
     assert.deepEqual(
       (await store.renew({ runId: run.runId, token, leaseMs: 5000, now: 1002 }))?.map((entry) => entry.seq),
@@ -269,7 +366,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
 
   check('a run does not end over what somebody just said', async ({ store }) => {
     const { run, token } = await claimed(store)
-    await store.post({ runId: run.runId, entry: { type: 'message', at: 1, text: 'wait' }, now: 1001 })
+    await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'wait' }, now: 1001 })
     const { dueAt: _, ...ending } = next(run, token, {
       change: { status: 'completed', stopReason: 'done' },
       messages: [said('x')],
@@ -280,7 +377,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.equal((await store.messages(run.runId, 0)).length, 0, 'nothing was written')
     assert.ok((await store.commit({ ...ending, inboxRead: 1 })).ok)
     assert.deepEqual(
-      await store.post({ runId: run.runId, entry: { type: 'message', at: 1, text: 'late' }, now: 1002 }),
+      await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'late' }, now: 1002 }),
       { ok: false, why: 'ended' },
     )
     assert.deepEqual(await store.claim({ runId: run.runId, owner: 'me', leaseMs: 1, now: 9999 }), {
@@ -308,7 +405,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     'a decision reaches the run that waits for it, once; two clicks agree, a third hears who was first',
     async ({ store }) => {
       const { run, token } = await claimed(store)
-      assert.deepEqual(await store.post({ runId: run.runId, entry: decision(true), now: 1000 }), {
+      assert.deepEqual(await post(store, { runId: run.runId, entry: decision(true), now: 1000 }), {
         ok: false,
         why: 'not_waiting',
       })
@@ -323,15 +420,15 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
         why: 'waiting',
         until: 90_000,
       })
-      assert.deepEqual(await store.post({ runId: run.runId, entry: decision(true, 'call_2'), now: 2000 }), {
+      assert.deepEqual(await post(store, { runId: run.runId, entry: decision(true, 'call_2'), now: 2000 }), {
         ok: false,
         why: 'not_waiting',
       })
-      const chatter = await store.post({ runId: run.runId, entry: { type: 'message', at: 1, text: 'hm' }, now: 2000 })
+      const chatter = await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'hm' }, now: 2000 })
       assert.ok(chatter.ok && !chatter.wake, 'a word alone does not answer an approval')
-      const clicked = await store.post({ runId: run.runId, entry: decision(true), now: 2001 })
+      const clicked = await post(store, { runId: run.runId, entry: decision(true), now: 2001 })
       assert.ok(clicked.ok && clicked.wake)
-      assert.deepEqual(await store.post({ runId: run.runId, entry: decision(false), now: 2002 }), {
+      assert.deepEqual(await post(store, { runId: run.runId, entry: decision(false), now: 2002 }), {
         ok: false,
         why: 'decided',
         approved: true,
@@ -356,10 +453,10 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
         dueAt: 90_000,
       }),
     )
-    const answered = await store.post({ runId: run.runId, entry: { type: 'message', at: 1, text: 'yes' }, now: 2000 })
+    const answered = await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'yes' }, now: 2000 })
     assert.ok(answered.ok && answered.wake)
     const other = await claimed(store)
-    const cancelled = await store.post({ runId: other.run.runId, entry: { type: 'cancel', at: 1 }, now: 2000 })
+    const cancelled = await post(store, { runId: other.run.runId, entry: { type: 'cancel', at: 1 }, now: 2000 })
     assert.ok(cancelled.ok && cancelled.wake)
     assert.deepEqual(
       (await store.renew({ runId: other.run.runId, token: other.token, leaseMs: 5000, now: 2001 }))?.map(
@@ -371,7 +468,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
 
   check('an answer that came before the wait makes the run due at once', async ({ store }) => {
     const { run, token } = await claimed(store)
-    await store.post({ runId: run.runId, entry: { type: 'message', at: 1, text: 'early' }, now: 1001 })
+    await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'early' }, now: 1001 })
     const question = { kind: 'question' as const, callId: 'c', question: '?', choices: [], until: 90_000 }
     const reply = await store.commit(
       next(run, token, {
@@ -454,7 +551,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.deepEqual(await other.events(run.runId, 0), [])
     assert.deepEqual(await other.layers(run.workspaceId), [])
     assert.deepEqual(await store.deleteSession(run.sessionId), { ok: false, why: 'gone' })
-    assert.deepEqual(await store.post({ runId: run.runId, entry: { type: 'cancel', at: 1 }, now: 1 }), {
+    assert.deepEqual(await post(store, { runId: run.runId, entry: { type: 'cancel', at: 1 }, now: 1 }), {
       ok: false,
       why: 'gone',
     })
