@@ -99,13 +99,6 @@ export function isGitName(name: string): boolean {
 /** True for a file whose content is a credential by its name; examples and templates are not. */
 export const isSecretName = (name: string): boolean => SECRET.test(name)
 
-/** True for a real path at or below a place where credentials are kept. */
-export function isSecretPath(path: string): boolean {
-  const folders = path.split('/')
-  const name = folders.pop() ?? ''
-  return isSecretName(name) || folders.some((folder) => SECRET_DIR.test(folder))
-}
-
 /** The same for a real path: a secret by its own name, or by the folder it is in. */
 export function isSecretPath(real: string): boolean {
   const folders = real.split('/')
