@@ -1,15 +1,17 @@
 /**
  * `search_text`: with ripgrep where the machine has it and the repo is large, in plain code otherwise, with the same
- * answers: ripgrep narrows the files, the plain search makes the hits. Ignore rules are applied before, in one way.
- * A pattern that is no regular expression is searched for as it stands.
+ * answers: the plain search makes the hits, and ripgrep only says which files hold a text that every hit needs. It never
+ * sees the pattern, whose language it does not speak. Ignore rules are applied before, in one way. A pattern that is no
+ * regular expression is searched for as it stands.
  */
 import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { Worker } from 'node:worker_threads'
-import { type SearchHit, ToolFailure } from '../define.ts'
+import type { SearchHit } from '../define.ts'
 import { machinePath } from '../exec/environment.ts'
 import { TEXT_FILE_BYTES_MAX } from '../limits.ts'
+import { searchApart } from './apart.ts'
+import { neededTexts } from './needed.ts'
 import { searchFiles } from './plain.ts'
 
 /** `broken`: it was no regular expression and is searched for as it stands. */
@@ -34,60 +36,46 @@ export async function search(query: Search): Promise<SearchHit[]> {
   return byPlainCode(files ? { ...query, files } : query)
 }
 
-/** Below this many files, reading them here is quicker than starting a process (`npm run bench` prints both). */
+/** Up to this many files are soon read here: quicker than starting a process or a thread. */
 const RIPGREP_FROM_FILES = 1500
 
+/** In a thread, unless the files are few and the pattern cannot take for ever. */
 export async function byPlainCode({ root, files, pattern, limit, timeoutMs }: Search): Promise<SearchHit[]> {
   const work = { root, files, source: pattern.source, flags: pattern.flags, limit }
-  // Only a repeated group can run away; everything else is quick enough to do right here.
-  if (!/\)[*+{?]|\\\d/.test(pattern.source)) return searchFiles(work)
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: work })
-    const timer = setTimeout(() => {
-      void worker.terminate()
-      reject(
-        new ToolFailure(
-          'timeout',
-          `the search took longer than ${timeoutMs} ms`,
-          'Use a simpler pattern or a narrower path.',
-        ),
-      )
-    }, timeoutMs)
-    worker.once('message', (hits: SearchHit[]) => resolve(hits))
-    worker.once('error', reject)
-    worker.once('exit', () => clearTimeout(timer))
-  })
+  const little = files.length <= RIPGREP_FROM_FILES && STRAIGHT.test(pattern.source) && pattern.source.length < 200
+  return little ? searchFiles(work) : searchApart(work, timeoutMs)
 }
 
+/** No quantifier, group or choice: each place of a text is tried once, in the one way there is. */
+const STRAIGHT = /^(?:[^\\*+?{}()|]|\\.)*$/s
+
 /**
- * The files that have a match, in their order. Undefined when ripgrep cannot read the pattern: its language has no
- * look-around and no back-references.
+ * The files that have a text which every match needs, in their order. Undefined when there is no such text, or ripgrep
+ * is not there or failed: then all files are to be looked at.
  */
-export async function byRipgrep({ root, files, pattern }: Search): Promise<string[] | undefined> {
+export async function byRipgrep({ root, files, pattern, timeoutMs }: Search): Promise<string[] | undefined> {
   const program = ripgrep()
-  if (!program) return undefined
+  const needed = neededTexts(pattern.source, pattern.flags !== '')
+  if (!program || !needed) return undefined
   const flags = [
-    '--no-config',
-    '-l',
-    '--null',
-    '--no-ignore',
-    '--hidden',
-    ...(pattern.source.includes('$') ? ['--crlf'] : []),
-    ...(pattern.flags ? ['-i'] : []),
-    `--max-filesize=${TEXT_FILE_BYTES_MAX}`,
+    ...['--no-config', '--files-with-matches', '--null', '--fixed-strings'],
+    // The bytes as they are: no guesses what is ignored, binary or in another encoding.
+    ...['--no-ignore', '--hidden', '--text', '--encoding=none', `--max-filesize=${TEXT_FILE_BYTES_MAX}`],
+    ...(pattern.flags ? ['--ignore-case'] : ['--case-sensitive']),
+    ...needed.map((text) => `--regexp=${text}`),
   ]
   const matching = new Set<string>()
   for (const part of chunks(files)) {
-    const found = await run(program, [...flags, '-e', pattern.source, '--', ...part], root)
+    const found = await run(program, [...flags, '--', ...part], root, timeoutMs)
     if (!found) return undefined
     for (const path of found) matching.add(path.startsWith('./-') ? path.slice(2) : path)
   }
   return files.filter((path) => matching.has(path))
 }
 
-function run(program: string, args: string[], cwd: string): Promise<string[] | undefined> {
+function run(program: string, args: string[], cwd: string, timeout: number): Promise<string[] | undefined> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = spawn(program, args, { cwd, timeout, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'ignore'] })
     const parts: Buffer[] = []
     child.stdout.on('data', (part: Buffer) => parts.push(part))
     child.once('error', () => resolve(undefined))
@@ -102,7 +90,7 @@ function* chunks(files: string[]): Iterable<string[]> {
   let bytes = 0
   for (const file of files) {
     part.push(file.startsWith('-') ? `./${file}` : file)
-    bytes += file.length + 9
+    bytes += Buffer.byteLength(file) + 11
     if (bytes > 1_000_000) {
       yield part
       part = []
