@@ -1,11 +1,18 @@
 /**
  * Ends whole process trees. A command's own group is not enough: `setsid`, `nohup` and double forks leave it. On Linux
- * every process of a call carries the call's mark in its environment, and whoever dropped that is still found as a
- * descendant; both are looked up in /proc until nothing new appears. Elsewhere the group is all there is.
+ * every process of a call carries two marks, and is looked up in /proc by them until nothing new appears: a variable of
+ * its environment, which `env -i` drops, and a number as its limit of file locks. Linux has not looked at that limit
+ * since 2.4, no program sets it, it goes through every fork, exec and change of user, and it can only be lowered.
+ * Descendants of whoever is found are ended with it. Elsewhere the group is all there is.
  */
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { KILL_GRACE_MS } from '../limits.ts'
 import { CALL_MARK } from './environment.ts'
+
+/** The limit of file locks that marks the processes of a call; far above any that somebody set for its own sake. */
+export const lockLimitOf = (callId: string): number =>
+  2 ** 48 + createHash('sha256').update(callId).digest().readUIntBE(0, 6)
 
 /** Processes that exist now, to be told later from those of a call. */
 export const processesNow = (): Set<number> => new Set(listPids())
@@ -43,7 +50,7 @@ export async function endCall(
 /** Marked processes, members of the group, and everything below either. Zombies do not count. */
 function survivors(group: number | undefined, callId: string, before: Set<number>): number[] {
   if (process.platform !== 'linux') return []
-  const mark = Buffer.from(`${CALL_MARK}=${callId}\0`)
+  const marked = markOf(callId)
   const parents = new Map<number, number>()
   const found = new Set<number>()
   for (const pid of listPids()) {
@@ -51,7 +58,7 @@ function survivors(group: number | undefined, callId: string, before: Set<number
     const stat = statOf(pid)
     if (!stat || stat.state === 'Z' || stat.state === 'X') continue
     parents.set(pid, stat.parent)
-    if (stat.group === group || hasMark(pid, mark)) found.add(pid)
+    if (stat.group === group || marked(pid)) found.add(pid)
   }
   for (let grown = true; grown; ) {
     grown = false
@@ -75,9 +82,17 @@ function statOf(pid: number): { state: string; parent: number; group: number } |
   }
 }
 
-function hasMark(pid: number, mark: Buffer): boolean {
+/** Tells the processes of a call by either mark. */
+function markOf(callId: string): (pid: number) => boolean {
+  const variable = Buffer.from(`${CALL_MARK}=${callId}\0`)
+  const limit = Buffer.from(`Max file locks            ${lockLimitOf(callId)} `)
+  return (pid) => holds(`/proc/${pid}/environ`, variable) || holds(`/proc/${pid}/limits`, limit)
+}
+
+/** False also where it may not be read: the environment of another user's process. */
+function holds(path: string, bytes: Buffer): boolean {
   try {
-    return readFileSync(`/proc/${pid}/environ`).includes(mark)
+    return readFileSync(path).includes(bytes)
   } catch {
     return false
   }

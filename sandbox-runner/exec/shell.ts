@@ -3,19 +3,18 @@
  * snapshot of a workspace that something still writes to is worth nothing. Both output streams go into one, in order.
  */
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import type { ShellResult } from '../define.ts'
 import { DRAIN_MS_MAX, OUTPUT_BYTES_MAX } from '../limits.ts'
 import { Output } from './output.ts'
-import { alive, endCall, processesNow } from './processes.ts'
+import { alive, endCall, lockLimitOf, processesNow } from './processes.ts'
 
 export type ShellOptions = {
   callId: string
   cwd: string
   env: Record<string, string>
   timeoutMs: number
-  /** Where the whole of a long output goes. */
-  outputFolder: string
+  /** Takes the whole of a long output; answers the path at which read_file finds it, if it could be kept. */
+  keep: (content: Buffer) => string | undefined
   signal?: AbortSignal
   onStart?: (pid: number) => void
 }
@@ -24,14 +23,15 @@ export type ShellOptions = {
 export async function shell(command: string, options: ShellOptions): Promise<ShellResult> {
   const before = processesNow()
   const started = performance.now()
-  // One stream for both: the shell's own stderr is pointed at its stdout before the command is read.
-  const child = spawn('bash', ['--noprofile', '--norc', '-c', `exec 2>&1\n${command}`], {
+  // One stream for both, and a mark that cannot be dropped, before the command itself is read.
+  const begin = `exec 2>&1; ulimit -x ${lockLimitOf(options.callId)} 2>/dev/null || :`
+  const child = spawn('bash', ['--noprofile', '--norc', '-c', `${begin}\n${command}`], {
     cwd: options.cwd,
     env: options.env,
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  const output = new Output(join(options.outputFolder, `${options.callId}.txt`))
+  const output = new Output()
   let ended: ShellResult['ended']
   const stop = (why: NonNullable<ShellResult['ended']>) => {
     if (ended !== undefined) return
@@ -59,7 +59,7 @@ export async function shell(command: string, options: ShellOptions): Promise<She
       await endCall(child.pid, options.callId, before, false)
     await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN_MS_MAX))])
     child.stdout.destroy()
-    const { text, truncated } = output.end(({ bytes, kept }) => keptNote(options.callId, bytes, kept))
+    const { text, truncated } = output.end(options.keep)
     const durationMs = Math.round(performance.now() - started)
     return {
       exitCode: code,
@@ -81,6 +81,3 @@ const leftBehind = (before: Set<number>): boolean => {
   for (const pid of processesNow()) if (!before.has(pid)) return true
   return false
 }
-
-const keptNote = (callId: string, bytes: number, kept: number): string =>
-  `${bytes} bytes in all${kept < bytes ? `, the first ${kept} kept` : ''}; read_file {"path":"output/${callId}.txt","offset":LINE} shows the rest`
