@@ -9,31 +9,16 @@ export function detectTests(
   text: (path: string) => string | undefined,
   config: RepoConfig,
 ): TestCommand | undefined {
-  if (config.testCommand) return plainCommand(config.testCommand)
+  if (config.testCommand) return testCommand(config.testCommand, { path: quote })
   const script = testScript(text('package.json'))
-  if (script) {
-    const manager = has('pnpm-lock.yaml')
-      ? 'pnpm'
-      : has('yarn.lock')
-        ? 'yarn'
-        : has('bun.lock') || has('bun.lockb')
-          ? 'bun run'
-          : 'npm'
-    const more = manager === 'npm' || manager === 'bun run' ? ' --' : ''
-    const filter = nameFlag(script)
-    return {
-      command: `${manager} test`,
-      forPath: (path) => `${manager} test${more} ${quote(path)}`,
-      ...(filter ? { forFilter: (name: string) => `${manager} test${more} ${filter}${quote(name)}` } : {}),
-    }
-  }
+  if (script) return npmTests(script, has)
   if (has('go.mod'))
-    return {
-      command: 'go test ./...',
-      forPath: (path) => `go test ${quote(path.endsWith('.go') ? `./${folderOf(path)}` : `./${path}`)}`,
-      forFilter: (name) => `go test ./... -run ${quote(name)}`,
-    }
-  if (has('Cargo.toml')) return { command: 'cargo test', forFilter: (name) => `cargo test ${quote(name)}` }
+    return testCommand('go test', {
+      all: './...',
+      path: (path) => quote(`./${path.endsWith('.go') ? folderOf(path) : path}`),
+      filter: (name) => `-run ${quote(name)}`,
+    })
+  if (has('Cargo.toml')) return testCommand('cargo test', { filter: quote })
   if (
     has('pytest.ini') ||
     has('conftest.py') ||
@@ -42,24 +27,46 @@ export function detectTests(
     /\[(tool:)?pytest\]/.test((text('setup.cfg') ?? '') + (text('tox.ini') ?? ''))
   )
     return pytest
-  if (has('manage.py'))
-    return { command: 'python manage.py test', forPath: (path) => `python manage.py test ${quote(path)}` }
-  if (has('pom.xml')) return { command: 'mvn -q test', forFilter: (name) => `mvn -q test -Dtest=${quote(name)}` }
+  if (has('manage.py')) return testCommand('python manage.py test', { path: quote })
+  if (has('pom.xml')) return testCommand('mvn -q test', { filter: (name) => `-Dtest=${quote(name)}` })
   if (has('build.gradle') || has('build.gradle.kts'))
-    return {
-      command: `${has('gradlew') ? './gradlew' : 'gradle'} test`,
-      forFilter: (name) => `${has('gradlew') ? './gradlew' : 'gradle'} test --tests ${quote(name)}`,
-    }
+    return testCommand(`${has('gradlew') ? './gradlew' : 'gradle'} test`, {
+      filter: (name) => `--tests ${quote(name)}`,
+    })
   if (has('.rspec') || has('spec/spec_helper.rb'))
-    return {
-      command: 'bundle exec rspec',
-      forPath: (path) => `bundle exec rspec ${quote(path)}`,
-      forFilter: (name) => `bundle exec rspec -e ${quote(name)}`,
-    }
-  if (/^test\s*:/m.test(text('Makefile') ?? '')) return plainCommand('make test')
+    return testCommand('bundle exec rspec', { path: quote, filter: (name) => `-e ${quote(name)}` })
+  if (/^test\s*:/m.test(text('Makefile') ?? '')) return testCommand('make test', {})
   if (has('pyproject.toml') || has('setup.py') || has('requirements.txt'))
     return has('tests') || has('test') ? pytest : undefined
   return undefined
+}
+
+type Words = Pick<TestCommand, 'path' | 'filter'>
+
+/** `all` is the word for every path, where the runner needs one; `more` is put between the command and its words. */
+function testCommand(runner: string, { all, more, ...words }: Words & { all?: string; more?: string }): TestCommand {
+  const line = (...parts: (string | undefined)[]) => parts.filter((part) => part !== undefined).join(' ')
+  return {
+    command: line(runner, all),
+    ...words,
+    only: ({ path = all, filter }) => line(runner, more, filter, path),
+  }
+}
+
+function npmTests(script: string, has: (path: string) => boolean): TestCommand {
+  const managers: Record<string, string> = {
+    'pnpm-lock.yaml': 'pnpm',
+    'yarn.lock': 'yarn',
+    'bun.lock': 'bun run',
+    'bun.lockb': 'bun run',
+  }
+  const manager = managers[Object.keys(managers).find(has) ?? ''] ?? 'npm'
+  const flag = nameFlag(script)
+  return testCommand(`${manager} test`, {
+    ...(manager === 'npm' || manager === 'bun run' ? { more: '--' } : {}),
+    path: quote,
+    ...(flag ? { filter: (name: string) => flag + quote(name) } : {}),
+  })
 }
 
 /** True for a command line that runs tests: such a run is remembered as evidence. */
@@ -135,15 +142,11 @@ function nameFlag(script: string): string | undefined {
   return undefined
 }
 
-const pytest: TestCommand = {
-  command: 'python -m pytest -q',
-  forPath: (path) => `python -m pytest -q ${quote(path)}`,
-  forFilter: (name) => `python -m pytest -q -k ${quote(name)}`,
-}
+const pytest = testCommand('python -m pytest -q', { path: quote, filter: (name) => `-k ${quote(name)}` })
 
-const plainCommand = (command: string): TestCommand => ({ command, forPath: (path) => `${command} ${quote(path)}` })
 const folderOf = (path: string): string => (path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.')
 
 /** One word of a shell line, whatever is in it. */
-export const quote = (word: string): string =>
-  /^[\w./:@=+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+export function quote(word: string): string {
+  return /^[\w./:@=+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

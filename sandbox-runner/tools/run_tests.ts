@@ -22,14 +22,13 @@ export const runTests = defineTool({
       )
     if (path !== undefined && (await hands.kind(path)) === undefined)
       throw new ToolFailure('not_found', `there is no ${path}`, 'Use list_files to find the test.')
-    if (path !== undefined && !tests.forPath) throw notPossible('one path', tests.command)
-    if (filter !== undefined && !tests.forFilter) throw notPossible('one name', tests.command)
-    const command =
-      filter !== undefined
-        ? (tests.forFilter?.(filter) ?? tests.command)
-        : path !== undefined
-          ? (tests.forPath?.(path) ?? tests.command)
-          : tests.command
+    if (path !== undefined && !tests.path) throw notPossible('one path', tests.command)
+    if (filter !== undefined && !tests.filter) throw notPossible('one name', tests.command)
+    const words = {
+      path: path === undefined ? undefined : tests.path?.(path),
+      filter: filter === undefined ? undefined : tests.filter?.(filter),
+    }
+    const command = words.path === undefined && words.filter === undefined ? tests.command : tests.only(words)
     return commandDone(command, await hands.shell(command, { timeoutMs: COMMAND_SECONDS_MAX * 1000 }), {
       tests: true,
       show: true,
