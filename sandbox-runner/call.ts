@@ -3,8 +3,8 @@ import { SANDBOX_TOOLS, type SandboxTool } from './catalogue.ts'
 import { ToolFailure } from './define.ts'
 import { faultOf } from './faults.ts'
 import { handsFor, type Work } from './hands.ts'
-import type { Call, CallResult } from './protocol.ts'
-import type { Workspace } from './workspace/workspace.ts'
+import type { Call, CallResult, Snapshot } from './protocol.ts'
+import type { Captured, Workspace } from './workspace/workspace.ts'
 
 const TOOLS = new Map<string, SandboxTool>(SANDBOX_TOOLS.map((tool) => [tool.name, tool]))
 
@@ -37,6 +37,7 @@ export async function callTool(
       error: { code, message, ...(hint ? { hint } : {}) },
     })
 
+  if (signal.aborted) return { result: refuse('cancelled', 'stopped before it began') }
   const tool = TOOLS.get(name)
   if (!tool) return { result: refuse('unknown_tool', `the sandbox has no tool ${name}`) }
   const parsed = tool.input.safeParse(input)
@@ -53,7 +54,33 @@ export async function callTool(
   } catch (error) {
     if (error instanceof ToolFailure) return { work, result: refuse(error.code, error.message, error.hint) }
     const fault = faultOf(error)
-    if (fault.code === 'disk_full' || fault.code === 'damaged_layer') throw error
+    if (fault.code === 'disk_full' || fault.code === 'need_layers') throw error
     return { work, result: refuse(fault.code, fault.message) }
   }
 }
+
+/** What a call did becomes a snapshot; what failed half-way, or is more than can be stored, is undone. */
+export function conclude(
+  workspace: Workspace,
+  { result, work }: Called,
+  head: Snapshot,
+): { result: CallResult; captured?: Captured | undefined } {
+  const reach = work?.reach() ?? 'nothing'
+  let shown = result
+  try {
+    if (result.ok || reach === 'nothing' || work?.standsWhenFailed())
+      return { result, captured: workspace.capture(reach === 'anything' ? undefined : (work?.written ?? [])) }
+  } catch (error) {
+    if (!(error instanceof ToolFailure) || error.code !== 'workspace_too_large') throw error
+    shown = undone(result, error)
+  }
+  workspace.settle(head)
+  return { result: shown }
+}
+
+const undone = (result: CallResult, { code, message, hint }: ToolFailure): CallResult => ({
+  ...result,
+  ok: false,
+  output: `${result.output}\n[${message}; what the call did to the files was undone]${hint ? `\n${hint}` : ''}`,
+  error: { code, message, ...(hint ? { hint } : {}) },
+})
