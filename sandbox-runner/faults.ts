@@ -5,13 +5,24 @@ import { DamagedLayer } from './workspace/layer.ts'
 
 export const failure = (code: string, message: string, retry: boolean): Failure => ({ ok: false, code, message, retry })
 
+/** Asks for the request again, with the layers that make its snapshot. */
+export const NEED_LAYERS = failure('need_layers', 'the workspace is not here', true)
+
 export function faultOf(error: unknown): Failure {
   if (error instanceof ToolFailure)
     return failure(error.code, error.message + (error.hint ? `. ${error.hint}` : ''), false)
-  if (error instanceof DamagedLayer) return failure('damaged_layer', error.message, false)
-  const { code, message } = error as NodeJS.ErrnoException
+  // The stack let go of it: with the layers brought along, the same request finds another copy.
+  if (error instanceof DamagedLayer) return { ...NEED_LAYERS, message: error.message }
+  const { code, syscall } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') return failure('disk_full', 'the disk of the workspace is full', true)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-    return failure('no_permission', `the sandbox may not do that there: ${message}`, false)
-  return failure('sandbox_fault', message ?? String(error), true)
+    return failure('no_permission', `the mode of the file, or of its folder, forbids it (${code}, ${syscall})`, false)
+  return failure('sandbox_fault', withoutPaths(error), true)
+}
+
+/** The platform's own words end with paths of this machine, which mean nothing elsewhere. */
+function withoutPaths(error: unknown): string {
+  const { message, path } = error as NodeJS.ErrnoException
+  if (message === undefined) return String(error)
+  return path === undefined ? message : message.replace(/ '.*$/s, '')
 }

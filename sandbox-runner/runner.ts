@@ -5,39 +5,32 @@
  * again, its stored answer is repeated; a failed file tool leaves the files as they were; when an answer says the
  * workspace moved, the layer for it is complete. Everything here may be killed at any moment.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Called, callTool, changes } from './call.ts'
+import { z } from 'zod'
+import { callTool, changes, conclude } from './call.ts'
+import { ToolFailure } from './define.ts'
 import { endCall } from './exec/processes.ts'
-import { failure, faultOf } from './faults.ts'
+import { failure, faultOf, NEED_LAYERS } from './faults.ts'
 import { repoFiles, repoText, testCommandOf } from './hands.ts'
-import { INLINE_LAYER_BYTES_MAX, INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
-import type {
-  Call,
-  DiffReply,
+import { INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
+import {
+  type Call,
+  type DiffReply,
   Facts,
-  Failure,
-  Layer,
+  type Failure,
+  type Layer,
   PerformReply,
   PrepareReply,
-  Request,
-  Snapshot,
+  type Request,
+  type Snapshot,
 } from './protocol.ts'
+import { readJson, replaceFile } from './workspace/beside.ts'
 import { diffStat, diffText } from './workspace/diff.ts'
-import { DamagedLayer } from './workspace/layer.ts'
-import { localPath, locate, type Made, makeTree } from './workspace/source.ts'
-import { type Captured, readOr, replaceFile, Workspace } from './workspace/workspace.ts'
+import { ObjectStore } from './workspace/objects.ts'
+import { localPath, locate, makeTree } from './workspace/source.ts'
+import { removeAll } from './workspace/tree.ts'
+import { Workspace } from './workspace/workspace.ts'
 
 export type RunnerOptions = {
   /** Where workspaces are kept. */
@@ -50,18 +43,29 @@ type Asked<Op extends Request['op']> = Extract<Request, { op: Op }>
 /** Which lease of which run asks. */
 type Worker = { runId: string; fence: number }
 
+type Pending = { call: Call; stop: AbortController }
+
+/** What a workspace was made from. */
+const Made = Facts.pick({ name: true, branch: true, commit: true })
+/** The last changing call and its answer, for when the answer gets lost. */
+const Journal = z.object({ callId: z.string(), reply: PerformReply })
+type Journal = z.infer<typeof Journal>
+
 const WORKSPACES_OPEN_MAX = 32
 
 export class Runner {
-  private readonly options: RunnerOptions
+  private readonly home: string
+  private readonly objects: ObjectStore
   private readonly workspaces = new Map<string, Workspace>()
-  private readonly running = new Map<string, AbortController>()
+  /** Calls that are under way, or wait for their turn. */
+  private readonly pending = new Set<Pending>()
   /** Requests under way; an orphaned runner ends when there are none. */
   busy = 0
 
-  constructor(options: RunnerOptions) {
-    this.options = options
-    for (const folder of [options.home, options.objects]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  constructor({ home, objects }: RunnerOptions) {
+    this.home = home
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+    this.objects = new ObjectStore(objects)
   }
 
   /** Never rejects: what goes wrong here is a failure the caller can read. */
@@ -74,7 +78,7 @@ export class Runner {
         case 'perform':
           return await this.perform(request)
         case 'diff':
-          return this.diff(request)
+          return await this.diff(request)
         case 'stop':
           for (const callId of request.callIds) await this.stop(callId)
           return { ok: true }
@@ -92,44 +96,39 @@ export class Runner {
 
   /** For a runner's start: commands of calls that an earlier runner died in are ended, so that nothing runs unseen. */
   async endOrphans(): Promise<void> {
-    for (const id of readdirSync(this.options.home)) {
-      if (!existsSync(join(this.options.home, id, 'dirty'))) continue
-      const { lock } = this.open(id)
+    for (const id of readdirSync(this.home)) {
+      if (!existsSync(join(this.home, id, 'dirty'))) continue
       // Whoever holds it works there now, and ends them itself.
-      const give = await lock.take('alone', Date.now())
-      if (!give) continue
-      try {
-        await this.endBrokenOff(this.open(id))
-      } finally {
-        give()
-      }
+      await this.locked(id, 'alone', { untilMs: Date.now() }, async (workspace) => {
+        await this.endBrokenOff(workspace)
+        return { ok: true as const }
+      })
     }
   }
 
-  private async prepare({
-    runId,
-    workspace: { id, fence },
-    repo,
-    head,
-    layers,
-  }: Asked<'prepare'>): Promise<PrepareReply> {
-    const workspace = this.open(id)
-    return this.locked(workspace, 'alone', { runId, fence }, async () => {
+  private async prepare({ runId, workspace, repo, head, layers }: Asked<'prepare'>): Promise<PrepareReply> {
+    const by = { runId, fence: workspace.fence }
+    return this.locked(workspace.id, 'alone', { by }, async (workspace) => {
       if (head) {
         const missing = await this.settle(workspace, head, layers)
         if (missing) return missing
-        const made = readOr(workspace.beside('made.json'), '')
-        const name = made === '' ? { name: 'workspace' } : (JSON.parse(made) as Made)
-        return { ok: true, head, layers: [], facts: { ...name, ...describe(workspace) } }
+        const made = readJson(workspace.beside('made.json'), Made) ?? { name: 'workspace' }
+        return { ok: true, head, layers: [], facts: { ...made, ...describe(workspace) } }
       }
-      const stored = readOr(workspace.beside('prepared.json'), '')
-      if (stored !== '') return JSON.parse(stored) as PrepareReply
+      const stored = readJson(workspace.beside('prepared.json'), PrepareReply)
+      if (stored) return stored
+      await this.endBrokenOff(workspace)
+      workspace.begin()
       const source = await makeTree(workspace.tree, workspace.beside('scratch'), repo)
-      workspace.markDirty()
       const captured = workspace.capture()
       if (!captured) throw new Error('a new workspace has no snapshot')
       const facts: Facts = { ...source, ...describe(workspace) }
-      const reply: PrepareReply = { ok: true, head: captured.snapshot, layers: [this.keep(captured)], facts }
+      const reply: PrepareReply = {
+        ok: true,
+        head: captured.snapshot,
+        layers: [this.objects.keep(captured.layer)],
+        facts,
+      }
       replaceFile(workspace.beside('made.json'), JSON.stringify(source))
       replaceFile(workspace.beside('prepared.json'), JSON.stringify(reply))
       return reply
@@ -139,56 +138,59 @@ export class Runner {
   private async perform(request: Asked<'perform'>): Promise<PerformReply> {
     const { runId, calls, layers } = request
     const { id, fence, start, head } = request.workspace
-    const workspace = this.open(id)
-    const [first] = calls
     const changing = calls.some(changes)
     if (changing && calls.length > 1)
       return failure('bad_request', 'a call that changes the workspace is sent alone', false)
-    const mode = changing || workspace.current?.id !== head.id ? 'alone' : 'shared'
-    return this.locked(workspace, mode, { runId, fence }, async () => {
-      const journal = first && changing ? this.journal(workspace, first.callId) : undefined
-      if (journal) return journal
-      const missing = await this.settle(workspace, head, layers)
-      if (missing) return missing
-      if (first && changing) return await this.change(workspace, first, start, head)
-      const called = await Promise.all(calls.map((call) => this.call(workspace, call)))
-      return { ok: true, results: called.map(({ result }) => result) }
-    })
+    const mode = changing || this.open(id).current?.id !== head.id ? 'alone' : 'shared'
+    const pending = calls.map((call): Pending => ({ call, stop: new AbortController() }))
+    const [first] = pending
+    for (const one of pending) this.pending.add(one)
+    try {
+      return await this.locked(id, mode, { by: { runId, fence } }, async (workspace) => {
+        const journal = first && changing ? this.journal(workspace, first.call.callId) : undefined
+        if (journal) return journal
+        const missing = await this.settle(workspace, head, layers)
+        if (missing) return missing
+        if (first && changing) return await this.change(workspace, first, start, head)
+        const called = await Promise.all(pending.map(({ call, stop }) => callTool(workspace, call, stop.signal)))
+        return { ok: true, results: called.map(({ result }) => result) }
+      })
+    } finally {
+      for (const one of pending) this.pending.delete(one)
+    }
   }
 
   /** One call that may change files: dirty, call, snapshot, journal, clean. */
-  private async change(workspace: Workspace, call: Call, start: Snapshot, head: Snapshot): Promise<PerformReply> {
+  private async change(
+    workspace: Workspace,
+    { call, stop }: Pending,
+    start: Snapshot,
+    head: Snapshot,
+  ): Promise<PerformReply> {
     workspace.markDirty(call.callId)
-    const { result, work } = await this.call(workspace, call)
-    const stands = work !== undefined && (result.ok || work.standsWhenFailed())
-    const captured = stands ? workspace.capture(work.reach() === 'anything' ? undefined : work.written) : undefined
-    if (!stands) workspace.settle(head)
+    const { result, captured } = conclude(workspace, await callTool(workspace, call, stop.signal), head)
     const change = captured && {
       head: captured.snapshot,
-      layer: this.keep(captured),
+      layer: this.objects.keep(captured.layer),
       paths: captured.paths.filter((path) => !path.startsWith('\0')).slice(0, 100),
       diffStat: diffStat(workspace, start.count, captured.snapshot.count),
     }
     const reply: PerformReply = { ok: true, results: [result], ...(change ? { change } : {}) }
-    replaceFile(workspace.beside('journal.json'), JSON.stringify({ callId: call.callId, reply }))
+    replaceFile(workspace.beside('journal.json'), JSON.stringify({ callId: call.callId, reply } satisfies Journal))
     return reply
   }
 
-  private async call(workspace: Workspace, call: Call): Promise<Called> {
-    const controller = new AbortController()
-    this.running.set(call.callId, controller)
-    try {
-      return await callTool(workspace, call, controller.signal)
-    } finally {
-      this.running.delete(call.callId)
-    }
-  }
-
-  /** Layers never change, so a diff needs no lock and no tree. */
-  private diff({ workspace: { id, start, head }, layers }: Asked<'diff'>): DiffReply {
+  /** Layers never change: where they are here, a diff waits for nobody. */
+  private async diff({ workspace: { id, start, head }, layers }: Asked<'diff'>): Promise<DiffReply> {
+    const made = (workspace: Workspace): DiffReply => ({
+      ok: true,
+      diff: diffText(workspace, start.count, head.count),
+    })
     const workspace = this.open(id)
-    if (!this.restored(workspace, head, layers)) return NEED_LAYERS
-    return { ok: true, diff: diffText(workspace, start.count, head.count) }
+    if (workspace.stack.has(head)) return made(workspace)
+    return this.locked(id, 'alone', {}, async (workspace) =>
+      this.restored(workspace, head, layers) ? made(workspace) : NEED_LAYERS,
+    )
   }
 
   private async locate({ url, ref, subdir }: Asked<'locate'>): Promise<object> {
@@ -198,20 +200,17 @@ export class Runner {
   }
 
   private async forget(id: string): Promise<{ ok: true } | Failure> {
-    const workspace = this.open(id)
-    return this.locked(workspace, 'alone', undefined, async () => {
-      this.workspaces.delete(id)
-      workspace.lock.close()
-      rmSync(join(this.options.home, id), { recursive: true, force: true })
+    return this.locked(id, 'alone', {}, async () => {
+      removeAll(join(this.home, id))
       return { ok: true as const }
     })
   }
 
   /** Ends a call here, and the processes of one that a runner before this one started. */
   private async stop(callId: string): Promise<void> {
-    const controller = this.running.get(callId)
-    if (controller) controller.abort()
-    else await endCall(undefined, callId, new Set(), false)
+    const found = [...this.pending].filter(({ call }) => call.callId === callId)
+    for (const { stop } of found) stop.abort()
+    if (found.length === 0) await endCall(undefined, callId, new Set(), false)
   }
 
   /** Brings the tree to `head`, or says what is missing for it. Nothing that an earlier call left goes on meanwhile. */
@@ -236,57 +235,51 @@ export class Runner {
     if (stack.has(snapshot)) return true
     for (const layer of layers ?? []) {
       if (layer.snapshot.count > snapshot.count || stack.id(layer.snapshot.count) === layer.id) continue
-      const stored = join(this.options.objects, layer.id)
-      const inline = layer.inline === undefined ? undefined : Buffer.from(layer.inline, 'base64')
-      const bytes = inline ?? (existsSync(stored) ? readFileSync(stored) : undefined)
-      if (!bytes || !stack.adopt(layer, bytes)) throw new DamagedLayer(layer.id)
+      const bytes = this.objects.bytes(layer)
+      if (!bytes || !stack.adopt(layer, bytes))
+        throw new ToolFailure('damaged_layer', `layer ${layer.snapshot.count} of the workspace is damaged or lost`)
     }
     return stack.has(snapshot)
   }
 
-  /** A small layer travels in the answer; a larger one is in the object store before anybody hears of it. */
-  private keep({ layer: { id, snapshot, bytes, path } }: Captured): Layer {
-    if (bytes <= INLINE_LAYER_BYTES_MAX) return { id, snapshot, bytes, inline: readFileSync(path).toString('base64') }
-    const stored = join(this.options.objects, id)
-    if (!existsSync(stored)) {
-      const part = `${stored}.${process.pid}.part`
-      writeFileSync(part, readFileSync(path), { mode: 0o600 })
-      const file = openSync(part, 'r+')
-      fsyncSync(file)
-      closeSync(file)
-      renameSync(part, stored)
-    }
-    return { id, snapshot, bytes }
-  }
-
   private journal(workspace: Workspace, callId: string): PerformReply | undefined {
-    const text = readOr(workspace.beside('journal.json'), '')
-    if (text === '') return undefined
-    const entry = JSON.parse(text) as { callId: string; reply: PerformReply }
-    return entry.callId === callId ? entry.reply : undefined
+    const entry = readJson(workspace.beside('journal.json'), Journal)
+    return entry?.callId === callId ? entry.reply : undefined
   }
 
-  /** `by` is who asks; somebody who lost the right to work here is refused. */
+  /** `by` is who asks; somebody who lost the right to work here is refused. Waits for others until `untilMs`. */
   private async locked<T>(
-    workspace: Workspace,
+    id: string,
     mode: 'shared' | 'alone',
-    by: Worker | undefined,
-    work: () => Promise<T>,
+    { by, untilMs = Date.now() + LOCK_WAIT_MS_MAX }: { by?: Worker; untilMs?: number },
+    work: (workspace: Workspace) => Promise<T>,
   ): Promise<T | Failure> {
-    const give = await workspace.lock.take(mode, Date.now() + LOCK_WAIT_MS_MAX)
-    if (!give) return failure('workspace_busy', 'another process works in this workspace', true)
-    try {
-      workspace.refresh()
-      if (by && !workspace.admits(by.runId, by.fence))
-        return failure('fenced', 'a newer lease works in this workspace', false)
-      return await work()
-    } finally {
-      if (this.workspaces.get(workspace.id) === workspace) give()
+    for (;;) {
+      const workspace = this.open(id)
+      const give = await workspace.lock.take(mode, untilMs)
+      if (!give) return failure('workspace_busy', 'another process works in this workspace', true)
+      try {
+        // Forgotten while it was waited for: what stands there now, if anything, is another one.
+        if (!workspace.lock.stands) continue
+        workspace.refresh()
+        if (by && !workspace.admits(by.runId, by.fence))
+          return failure('fenced', 'a newer lease works in this workspace', false)
+        return await work(workspace)
+      } finally {
+        give()
+        if (!workspace.lock.stands) this.drop(workspace)
+      }
     }
+  }
+
+  /** Lets go of a workspace that was forgotten; whoever still waits for it closes it. */
+  private drop(workspace: Workspace): void {
+    if (this.workspaces.get(workspace.id) === workspace) this.workspaces.delete(workspace.id)
+    if (workspace.lock.free) workspace.lock.close()
   }
 
   private open(id: string): Workspace {
-    const workspace = this.workspaces.get(id) ?? new Workspace(this.options.home, id)
+    const workspace = this.workspaces.get(id) ?? new Workspace(this.home, id)
     this.workspaces.delete(id)
     this.workspaces.set(id, workspace)
     for (const [name, oldest] of this.workspaces) {
@@ -315,5 +308,3 @@ function describe(workspace: Workspace): Omit<Facts, 'name' | 'branch' | 'commit
     }),
   }
 }
-
-const NEED_LAYERS = failure('need_layers', 'the workspace is not here', true)

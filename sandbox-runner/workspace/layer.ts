@@ -7,9 +7,13 @@
  *
  * Frames are zstd of file contents laid end to end; the header is zstd of JSON. A path that is no UTF-8 is kept as NUL
  * followed by its bytes as Latin-1, since a real path holds no NUL.
+ *
+ * Guarantees: damage is never taken for files. A layer is compared with its name before anything is believed of it, and
+ * each content with its hash whenever it is read.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { LAYER_FRAME_BYTES } from '../limits.ts'
 
@@ -44,6 +48,8 @@ type Header = {
 }
 
 const MAGIC = Buffer.from('SLY1')
+const TAIL_BYTES = 8
+const HASHED_BYTES = 1024 * 1024
 const KIND = { file: 'f', link: 'l', directory: 'd' } as const
 const KINDS = { f: 'file', l: 'link', d: 'directory' } as const
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
@@ -54,6 +60,7 @@ export const contentHash = (bytes: Uint8Array): string =>
 /** Writes a layer to `path` in one pass; nothing is complete before `finish`. */
 export class LayerWriter {
   private readonly file: number
+  private closed = false
   private readonly hash = createHash('sha256')
   private readonly header: Header
   private frame: Buffer[] = []
@@ -101,9 +108,20 @@ export class LayerWriter {
     const length = Buffer.alloc(4)
     length.writeUInt32LE(header.length)
     this.write(Buffer.concat([header, length, MAGIC]))
-    closeSync(this.file)
+    this.close()
     renameSync(`${this.path}.part`, this.path)
     return { id: this.hash.digest('hex'), bytes: this.position }
+  }
+
+  /** Leaves nothing behind of a layer that cannot be finished. */
+  abandon(): void {
+    this.close()
+    rmSync(`${this.path}.part`, { force: true })
+  }
+
+  private close(): void {
+    if (!this.closed) closeSync(this.file)
+    this.closed = true
   }
 
   private flush(): void {
@@ -122,7 +140,7 @@ export class LayerWriter {
   }
 }
 
-/** Reads a layer back. Throws `DamagedLayer` when the file is not what it says. */
+/** Reads a layer back. Throws `DamagedLayer` when the file is gone or not what it says. */
 export class LayerReader {
   readonly parent: string | null
   readonly deleted: ReadonlySet<string>
@@ -131,32 +149,22 @@ export class LayerReader {
   private readonly path: string
   private cached: { frame: number; bytes: Buffer } | undefined
 
-  constructor(path: string) {
+  /** `id` is the name to compare it with; undefined when whoever made the file here is ourselves. */
+  constructor(path: string, id?: string) {
     this.path = path
-    const file = openSync(path, 'r')
-    try {
-      const size = fstatSync(file).size
-      const tail = readAt(file, size - 8, 8)
-      if (size < 8 || !tail.subarray(4).equals(MAGIC)) throw new DamagedLayer(path)
-      const length = tail.readUInt32LE(0)
-      if (length > size - 8) throw new DamagedLayer(path)
-      const header = JSON.parse(zstdDecompressSync(readAt(file, size - 8 - length, length)).toString()) as Header
-      this.parent = header.parent
-      this.deleted = new Set(header.deleted)
-      this.frames = header.frames
-      this.entries = new Map(
-        header.entries.map(([name, kind, mode, bytes, mtimeMs, hash, frame, offset]) => [
-          name,
-          { kind: KINDS[kind], mode, size: bytes, mtimeMs, hash, frame, offset },
-        ]),
-      )
-    } catch (error) {
-      throw error instanceof DamagedLayer ? error : new DamagedLayer(path)
-    } finally {
-      closeSync(file)
-    }
+    const header = readHeader(path, id)
+    this.parent = header.parent
+    this.deleted = new Set(header.deleted)
+    this.frames = header.frames
+    this.entries = new Map(
+      header.entries.map(([name, kind, mode, bytes, mtimeMs, hash, frame, offset]) => [
+        name,
+        { kind: KINDS[kind], mode, size: bytes, mtimeMs, hash, frame, offset },
+      ]),
+    )
   }
 
+  /** The content of a file. */
   content(entry: StoredEntry): Buffer {
     const parts: Buffer[] = []
     let { frame, offset } = entry
@@ -166,37 +174,67 @@ export class LayerReader {
       parts.push(part)
       left -= part.length
     }
-    return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)
+    const content = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)
+    if (contentHash(content) !== entry.hash) throw new DamagedLayer(this.path)
+    return content
   }
 
   private unpack(frame: number): Buffer {
     if (this.cached?.frame === frame) return this.cached.bytes
     const [at, packed] = this.frames[frame] ?? []
     if (at === undefined || packed === undefined) throw new DamagedLayer(this.path)
-    const file = openSync(this.path, 'r')
-    try {
+    return reading(this.path, (file) => {
       const bytes = zstdDecompressSync(readAt(file, at, packed))
       this.cached = { frame, bytes }
       return bytes
-    } catch {
-      throw new DamagedLayer(this.path)
-    } finally {
-      closeSync(file)
-    }
+    })
   }
 }
 
 export class DamagedLayer extends Error {
   readonly path: string
   constructor(path: string) {
-    super(`the stored layer ${path} is damaged`)
+    super(`the stored layer ${basename(path)} is damaged`)
     this.name = 'DamagedLayer'
     this.path = path
   }
 }
 
+function readHeader(path: string, id: string | undefined): Header {
+  return reading(path, (file) => {
+    const size = fstatSync(file).size
+    if (id !== undefined && hashOf(file, size) !== id) throw new DamagedLayer(path)
+    const tail = readAt(file, size - TAIL_BYTES, TAIL_BYTES)
+    const length = tail.readUInt32LE(0)
+    if (!tail.subarray(4).equals(MAGIC)) throw new DamagedLayer(path)
+    return JSON.parse(zstdDecompressSync(readAt(file, size - TAIL_BYTES - length, length)).toString()) as Header
+  })
+}
+
+/** Reads from a layer's file. What is wrong with its bytes is damage; what is wrong with the machine is not. */
+function reading<T>(path: string, read: (file: number) => T): T {
+  let file: number | undefined
+  try {
+    file = openSync(path, 'r')
+    return read(file)
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (syscall !== undefined && code !== 'ENOENT' && code !== 'EIO') throw error
+    throw new DamagedLayer(path)
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+function hashOf(file: number, size: number): string {
+  const hash = createHash('sha256')
+  for (let at = 0; at < size; at += HASHED_BYTES) hash.update(readAt(file, at, Math.min(HASHED_BYTES, size - at)))
+  return hash.digest('hex')
+}
+
 function readAt(file: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(Math.max(0, length))
+  if (position < 0) throw new Error('unexpected beginning')
+  const bytes = Buffer.alloc(length)
   for (let at = 0; at < length; ) {
     const read = readSync(file, bytes, at, length - at, position + at)
     if (read === 0) throw new Error('unexpected end')

@@ -1,6 +1,7 @@
 /**
  * The layers of one workspace on this machine, by number: what its snapshots are made of. Each is a file named by its
- * number and content, so that a row of names tells which snapshot it makes, and nothing has to be trusted.
+ * number and content, so that a row of names tells which snapshot it makes, and nothing has to be trusted. A layer that
+ * turns out to be damaged counts as not here from then on.
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,6 +16,8 @@ export class LayerStack {
   private readonly folder: string
   private readonly ids = new Map<number, string>()
   private readonly readers = new Map<number, LayerReader>()
+  /** Layers that are what their names say, because this process wrote them or compared them once. */
+  private readonly trusted = new Set<string>()
 
   constructor(folder: string) {
     this.folder = folder
@@ -26,6 +29,7 @@ export class LayerStack {
   reload(): void {
     this.ids.clear()
     this.readers.clear()
+    this.trusted.clear()
     for (const name of readdirSync(this.folder)) {
       const [, count, id] = /^(\d{6})-([0-9a-f]{64})$/.exec(name) ?? []
       if (count && id) this.ids.set(Number(count), id)
@@ -52,8 +56,13 @@ export class LayerStack {
   adopt(layer: { id: string; snapshot: Snapshot }, bytes: Buffer): boolean {
     if (createHash('sha256').update(bytes).digest('hex') !== layer.id) return false
     const part = join(this.folder, 'adopted.part')
-    writeFileSync(part, bytes, { mode: 0o600 })
-    this.put(layer.snapshot.count, layer.id, part)
+    try {
+      writeFileSync(part, bytes, { mode: 0o600 })
+      this.put(layer.snapshot.count, layer.id, part)
+    } catch (error) {
+      rmSync(part, { force: true })
+      throw error
+    }
     return true
   }
 
@@ -68,7 +77,15 @@ export class LayerStack {
     const path = this.path(count, id)
     renameSync(from, path)
     this.ids.set(count, id)
+    this.trusted.add(id)
     return path
+  }
+
+  /** Lets go of every layer. */
+  clear(): void {
+    for (const [n, id] of this.ids) rmSync(this.path(n, id), { force: true })
+    this.ids.clear()
+    this.readers.clear()
   }
 
   /** Every path of the snapshot of `count` layers, newest layer winning. */
@@ -109,8 +126,10 @@ export class LayerStack {
     return paths
   }
 
+  /** @throws DamagedLayer, as everything here that looks into a layer. */
   content(held: Held): Buffer {
-    return held.kind === 'file' ? this.reader(held.layer).content(held) : Buffer.from(held.hash, 'latin1')
+    if (held.kind !== 'file') return Buffer.from(held.hash, 'latin1')
+    return this.orDrop(held.layer, () => this.reader(held.layer).content(held))
   }
 
   private reader(count: number): LayerReader {
@@ -118,9 +137,28 @@ export class LayerStack {
     if (cached) return cached
     const id = this.ids.get(count)
     if (id === undefined) throw new DamagedLayer(`layer ${count}`)
-    const reader = new LayerReader(this.path(count, id))
+    const reader = this.orDrop(
+      count,
+      () => new LayerReader(this.path(count, id), this.trusted.has(id) ? undefined : id),
+    )
+    this.trusted.add(id)
     this.readers.set(count, reader)
     return reader
+  }
+
+  private orDrop<T>(count: number, read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      const id = this.ids.get(count)
+      if (error instanceof DamagedLayer && id !== undefined) {
+        rmSync(this.path(count, id), { force: true })
+        this.ids.delete(count)
+        this.readers.delete(count)
+        this.trusted.delete(id)
+      }
+      throw error
+    }
   }
 
   private path(count: number, id: string): string {

@@ -11,26 +11,23 @@
  * is a cache: all of it can be made again from the layers.
  */
 
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { ToolFailure } from '../define.ts'
 import { WORKSPACE_BYTES_MAX, WORKSPACE_FILE_BYTES_MAX, WORKSPACE_FILES_MAX } from '../limits.ts'
-import type { Snapshot } from '../protocol.ts'
+import { Snapshot } from '../protocol.ts'
+import { readJson, readOr, replaceFile } from './beside.ts'
 import { type Entry, LayerWriter } from './layer.ts'
 import { WorkspaceLock } from './lock.ts'
-import { type Found, find, type Known, RACY_MS, readEntry, scan, toFs, untouched } from './manifest.ts'
-import { chain, type Held, LayerStack } from './stack.ts'
+import { type Found, find, type Known, parentOf, RACY_MS, readEntry, scan, untouched } from './manifest.ts'
+import { ensureRoot } from './root.ts'
+import { chain, LayerStack } from './stack.ts'
+import { removeAll, TreeWriter } from './tree.ts'
+
+/** What `settled.json` holds: `at` (epoch ms) is when all of the tree was last compared, in which start of the machine. */
+const Settled = z.object({ snapshot: Snapshot, at: z.number(), boot: z.string() })
+type Settled = z.infer<typeof Settled>
 
 export type StoredLayer = { id: string; snapshot: Snapshot; bytes: number; path: string }
 export type Captured = { snapshot: Snapshot; layer: StoredLayer; paths: string[] }
@@ -45,6 +42,8 @@ export class Workspace {
   private snapshot: Snapshot | undefined
   /** What the tree is known to hold; undefined after a start, until it was compared once. */
   private known: Map<string, Known> | undefined
+  /** When all of it was last compared (epoch ms). */
+  private lookedAt = 0
 
   constructor(home: string, id: string) {
     this.id = id
@@ -52,15 +51,14 @@ export class Workspace {
     this.tree = join(this.place, 'tree')
     this.stack = new LayerStack(join(this.place, 'layers'))
     this.lock = new WorkspaceLock(join(this.place, 'lock.db'))
-    this.snapshot = this.settled()?.snapshot
+    this.see(this.settled())
   }
 
   /** Sees what another process did here meanwhile; called whenever the lock was taken. */
   refresh(): void {
     const settled = this.settled()
     if (settled?.snapshot.id === this.snapshot?.id) return
-    this.snapshot = settled?.snapshot
-    this.known = undefined
+    this.see(settled)
     this.stack.reload()
   }
 
@@ -75,35 +73,54 @@ export class Workspace {
     return settled && !existsSync(this.beside('dirty')) ? settled.snapshot : undefined
   }
 
-  /** The paths of the tree, sorted, and what is known of them. Valid after `settle`. */
+  /** The paths of the tree and what is known of them. Valid after `settle`. */
   files(): ReadonlyMap<string, Known> {
     return this.known ?? new Map()
   }
 
   /** Makes the tree exactly `snapshot`: at once when it is, else by comparing and mending what differs. */
   settle(snapshot: Snapshot): void {
-    if (this.known && this.snapshot?.id === snapshot.id && this.current?.id === snapshot.id) return
-    const settled = this.settled()
-    // After a crash of the whole machine a file may hold less than its times promise: then every content is read.
-    const trustedBefore = settled?.boot === BOOT ? settled.at - RACY_MS : 0
+    const clean = this.current?.id === snapshot.id
+    if (clean && this.known && this.snapshot?.id === snapshot.id) return
     const wanted = this.stack.state(snapshot.count)
-    this.markDirty()
-    mkdirSync(this.tree, { recursive: true })
-    const found = scan(this.tree)
-    const known = new Map<string, Known>()
+    const hashOf = this.remembered()
+    ensureRoot(this.tree)
     const checkedAt = Date.now()
-    for (const path of found.keys()) if (!wanted.has(path)) this.removeEntry(path, found)
+    const strays: string[] = []
+    const found = scan(this.tree, strays)
+    const known = new Map<string, Known>()
     for (const [path, held] of wanted) {
       const there = found.get(path)
-      const same =
-        there &&
-        sameShape(there, held) &&
-        (there.ctimeMs < trustedBefore || readEntry(this.tree, path, there).hash === held.hash)
-      const now = same ? there : this.writeEntry(path, held)
-      known.set(path, { ...now, hash: held.hash, checkedAt })
+      if (!there || !sameShape(there, held)) continue
+      const hash = hashOf(path, there) ?? readEntry(this.tree, path, there).hash
+      if (hash === held.hash) known.set(path, { ...there, hash, checkedAt })
     }
+    const extra = [...found.keys()].filter((path) => !wanted.has(path))
+    const differs = known.size < wanted.size || extra.length > 0 || strays.length > 0
+    if (differs) {
+      this.markDirty()
+      const writer = new TreeWriter(this.tree)
+      for (const path of strays) writer.removeStray(path)
+      for (const path of extra) writer.remove(path)
+      for (const [path, held] of wanted)
+        if (!known.has(path)) {
+          const now = writer.put(path, held, () => this.stack.content(held))
+          known.set(path, { ...now, hash: held.hash, checkedAt })
+        }
+    }
+    // What is as it was needs no room on the disk.
+    if (differs || !clean) this.markSettled(snapshot, checkedAt)
+    this.snapshot = snapshot
     this.known = known
-    this.markSettled(snapshot)
+  }
+
+  /** Forgets every snapshot and every file: what is captured next is the first. */
+  begin(): void {
+    this.markDirty()
+    rmSync(this.beside('settled.json'), { force: true })
+    this.see(undefined)
+    this.stack.clear()
+    removeAll(this.tree)
   }
 
   /** Says that the tree is about to change; until the next `capture` or `settle` it is not any snapshot. */
@@ -124,6 +141,7 @@ export class Workspace {
   capture(paths?: Iterable<string>): Captured | undefined {
     const before = this.known ?? new Map<string, Known>()
     const checkedAt = Date.now()
+    if (!paths) ensureRoot(this.tree)
     const looked = paths ? this.look(paths, before) : scan(this.tree)
     const candidates = paths ? withFolders(paths) : before.keys()
     const deleted = [...candidates].filter((path) => before.has(path) && !looked.has(path))
@@ -132,11 +150,40 @@ export class Workspace {
     const after = paths ? new Map(before) : new Map<string, Known>()
     for (const path of deleted) after.delete(path)
 
-    const count = (this.snapshot?.count ?? 0) + 1
     const part = this.beside('captured.part')
-    let writer: LayerWriter | undefined
-    let bytes = 0
+    const writer = new LayerWriter(part, this.snapshot?.id ?? null)
+    try {
+      const changed = this.writeChanged(writer, looked, { before, after, checkedAt })
+      for (const path of deleted) writer.remove(path)
+      const lookedAt = paths ? this.lookedAt : checkedAt
+      if (this.snapshot && changed.length + deleted.length === 0) {
+        writer.abandon()
+        this.markSettled(this.snapshot, lookedAt)
+        this.known = after
+        return undefined
+      }
+      const { id, bytes } = writer.finish()
+      const count = (this.snapshot?.count ?? 0) + 1
+      const snapshot = { id: chain(this.snapshot?.id ?? '', id), count }
+      const path = this.stack.put(count, id, part)
+      this.markSettled(snapshot, lookedAt)
+      this.known = after
+      return { snapshot, layer: { id, snapshot, bytes, path }, paths: [...changed, ...deleted] }
+    } catch (error) {
+      writer.abandon()
+      rmSync(part, { force: true })
+      throw error
+    }
+  }
+
+  /** Adds to the layer what differs from `before`; notes all that was looked at in `after`. */
+  private writeChanged(
+    writer: LayerWriter,
+    looked: Map<string, Found>,
+    { before, after, checkedAt }: { before: Map<string, Known>; after: Map<string, Known>; checkedAt: number },
+  ): string[] {
     const changed: string[] = []
+    let bytes = 0
     for (const [name, now] of looked) {
       const old = before.get(name)
       if (old && untouched(old, now)) {
@@ -150,22 +197,10 @@ export class Workspace {
       if (old && old.hash === hash && old.kind === now.kind && old.mode === now.mode) continue
       bytes += now.size
       if (bytes > WORKSPACE_BYTES_MAX) throw tooLarge(`one step changed more than ${WORKSPACE_BYTES_MAX} bytes`)
-      writer ??= new LayerWriter(part, this.snapshot?.id ?? null)
       writer.add(name, { kind: now.kind, mode: now.mode, size: now.size, mtimeMs: now.mtimeMs, hash }, content)
       changed.push(name)
     }
-    if (deleted.length > 0 || !this.snapshot) writer ??= new LayerWriter(part, this.snapshot?.id ?? null)
-    for (const name of deleted) writer?.remove(name)
-    this.known = after
-    if (!writer) {
-      if (this.snapshot) this.markSettled(this.snapshot)
-      return undefined
-    }
-    const { id, bytes: stored } = writer.finish()
-    const snapshot = { id: chain(this.snapshot?.id ?? '', id), count }
-    const path = this.stack.put(count, id, part)
-    this.markSettled(snapshot)
-    return { snapshot, layer: { id, snapshot, bytes: stored, path }, paths: [...changed, ...deleted] }
+    return changed
   }
 
   /**
@@ -173,7 +208,7 @@ export class Workspace {
    * time-ordered), or a lease of the same run that a later lease followed. Otherwise notes who works here now.
    */
   admits(runId: string, fence: number): boolean {
-    const [seenRun = '', seenFence = '0'] = readOr(this.beside('fence'), '').split(' ')
+    const [, seenRun = '', seenFence = '0'] = /^(\S+) (\d+)$/.exec(readOr(this.beside('fence'), '')) ?? []
     if (runId < seenRun || (runId === seenRun && fence < Number(seenFence))) return false
     if (runId !== seenRun || fence !== Number(seenFence)) replaceFile(this.beside('fence'), `${runId} ${fence}`)
     return true
@@ -185,102 +220,63 @@ export class Workspace {
       const found = find(this.tree, path)
       if (found) looked.set(path, found)
       // A folder that lost its last file is an empty folder now.
-      const folder = parent(path)
-      const emptied = found || folder === undefined || before.has(folder) ? undefined : find(this.tree, folder)
-      if (folder !== undefined && emptied) looked.set(folder, emptied)
+      const folder = parentOf(path)
+      const emptied = found || !folder || before.has(folder) ? undefined : find(this.tree, folder)
+      if (folder && emptied) looked.set(folder, emptied)
     }
     return looked
   }
 
-  private removeEntry(path: string, found: Map<string, Found>): void {
-    rmSync(toFs(this.tree, path), { recursive: found.get(path)?.kind === 'directory', force: true })
-    for (let folder = parent(path); folder !== undefined; folder = parent(folder))
-      if (!removeIfEmpty(toFs(this.tree, folder))) return
-  }
-
-  private writeEntry(path: string, held: Held): Found {
-    const place = toFs(this.tree, path)
-    this.makeRoom(held.kind === 'directory' ? `${path}/` : path)
-    if (held.kind !== 'directory') rmSync(place, { recursive: true, force: true })
-    if (held.kind === 'directory') chmodSync(place, held.mode)
-    else if (held.kind === 'link') symlinkSync(Buffer.from(held.hash, 'latin1'), place)
-    else {
-      writeFileSync(place, this.stack.content(held))
-      chmodSync(place, held.mode)
-      utimesSync(place, held.mtimeMs / 1000, held.mtimeMs / 1000)
-    }
-    const now = find(this.tree, path)
-    if (!now) throw new Error(`could not restore ${path}`)
-    return now
-  }
-
-  /** The folders above `path`; whatever stands there instead of one makes way. */
-  private makeRoom(path: string): void {
-    const folder = parent(path)
-    if (folder === undefined) return
-    try {
-      mkdirSync(toFs(this.tree, folder), { recursive: true })
-    } catch {
-      for (let at = folder; ; at = parent(at) ?? '') {
-        const stands = find(this.tree, at)
-        if (stands && stands.kind !== 'directory') rmSync(toFs(this.tree, at), { force: true })
-        if (parent(at) === undefined) break
+  /** Tells the hash of an entry where it cannot have changed since the tree was last compared. */
+  private remembered(): (path: string, found: Found) => string | undefined {
+    const { known } = this
+    if (known)
+      return (path, found) => {
+        const old = known.get(path)
+        return old && untouched(old, found) ? old.hash : undefined
       }
-      mkdirSync(toFs(this.tree, folder), { recursive: true })
+    const settled = this.settled()
+    // After a crash of the whole machine a file may hold less than its times promise: then every content is read.
+    if (settled?.boot !== BOOT || !this.stack.has(settled.snapshot)) return () => undefined
+    const state = this.stack.state(settled.snapshot.count)
+    return (path, found) => {
+      const held = state.get(path)
+      return held && sameShape(found, held) && found.ctimeMs < settled.at - RACY_MS ? held.hash : undefined
     }
   }
 
-  private settled(): { snapshot: Snapshot; at: number; boot: string } | undefined {
-    const text = readOr(this.beside('settled.json'), '')
-    return text === '' ? undefined : (JSON.parse(text) as { snapshot: Snapshot; at: number; boot: string })
+  /** Takes over what `settled.json` tells; the tree itself is not known then. */
+  private see(settled: Settled | undefined): void {
+    this.snapshot = settled?.snapshot
+    this.lookedAt = settled?.at ?? 0
+    this.known = undefined
   }
 
-  private markSettled(snapshot: Snapshot): void {
-    this.snapshot = snapshot
-    replaceFile(this.beside('settled.json'), JSON.stringify({ snapshot, at: Date.now(), boot: BOOT }))
+  private settled(): Settled | undefined {
+    return readJson(this.beside('settled.json'), Settled)
+  }
+
+  private markSettled(snapshot: Snapshot, lookedAt: number): void {
+    replaceFile(this.beside('settled.json'), JSON.stringify({ snapshot, at: lookedAt, boot: BOOT } satisfies Settled))
     rmSync(this.beside('dirty'), { force: true })
+    this.snapshot = snapshot
+    this.lookedAt = lookedAt
   }
 }
 
 /** This start of the machine. */
 const BOOT = readOr('/proc/sys/kernel/random/boot_id', '').trim()
 
-/** Whole or not at all: written aside, then renamed. */
-export function replaceFile(path: string, text: string): void {
-  writeFileSync(`${path}.part`, text, { mode: 0o600 })
-  renameSync(`${path}.part`, path)
-}
-
-export function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return otherwise
-  }
-}
-
+/** All of an entry that a look at it tells. */
 const sameShape = (found: Found, wanted: Entry): boolean =>
-  found.kind === wanted.kind && (found.kind !== 'file' || (found.mode === wanted.mode && found.size === wanted.size))
-
-const parent = (path: string): string | undefined => {
-  const at = path.lastIndexOf('/')
-  if (at === -1) return undefined
-  return path.slice(0, at)
-}
-
-function removeIfEmpty(place: string | Buffer): boolean {
-  try {
-    rmdirSync(place)
-    return true
-  } catch {
-    return false
-  }
-}
+  found.kind === wanted.kind &&
+  (found.kind === 'link' || found.mode === wanted.mode) &&
+  (found.kind !== 'file' || found.size === wanted.size)
 
 /** The paths and every folder above them, nearest first. */
 function withFolders(paths: Iterable<string>): Set<string> {
   const all = new Set<string>()
-  for (const path of paths) for (let at: string | undefined = path; at !== undefined; at = parent(at)) all.add(at)
+  for (const path of paths) for (let at: string | undefined = path; at; at = parentOf(at)) all.add(at)
   return all
 }
 
