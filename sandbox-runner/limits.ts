@@ -1,7 +1,7 @@
 /** Every bound of the sandbox-runner, unit in the name. */
 
-/** One request and one answer of the protocol (a Lambda invocation carries 6 MB each way). */
-export const MESSAGE_BYTES_MAX = 5_500_000
+/** One request over a socket: it brings at once all the layers that travel, of a workspace of a thousand steps. */
+export const REQUEST_BYTES_MAX = 256 * 1024 * 1024
 /** A layer up to this size rides in the answer and is committed with the step; a larger one is stored first. */
 export const INLINE_LAYER_BYTES_MAX = 128 * 1024
 
@@ -13,8 +13,8 @@ export const OUTPUT_LINE_CHARS_MAX = 1000
 export const INSTRUCTIONS_CHARS_MAX = 64 * 1024
 /** Of a line that only shows where something is, or what it looks like. */
 export const SHORT_LINE_CHARS_MAX = 300
-/** Of a longer output this much is kept beside the workspace, to be read in parts. */
-export const OUTPUT_KEPT_BYTES_MAX = 16 * 1024 * 1024
+/** Of a longer output this much is kept in the workspace, to be read in parts: what one file may have, to be read. */
+export const OUTPUT_KEPT_BYTES_MAX = 8 * 1024 * 1024
 /** A command that prints more than this is ended. */
 export const OUTPUT_BYTES_MAX = 4 * 1024 * 1024 * 1024
 
@@ -38,12 +38,13 @@ export const BENCHMARK_RUNS_MAX = 20
 export const COMMAND_SECONDS_DEFAULT = 120
 export const COMMAND_SECONDS_MAX = 600
 export const GIT_MS_MAX = 60_000
+export const GIT_OUTPUT_BYTES_MAX = 256 * 1024 * 1024
 export const CLONE_MS_MAX = 300_000
 export const CLONE_DEPTH = 50
 /** Between the polite signal and the last one. */
 export const KILL_GRACE_MS = 300
-/** How long the pipe of an ended command is drained. */
-export const DRAIN_MS_MAX = 200
+/** How long the pipe of an ended command is drained, when somebody who could not be ended still holds it. */
+export const DRAIN_MS_MAX = 2000
 
 /** A workspace: files and bytes beyond which a snapshot is refused instead of being cut. */
 export const WORKSPACE_FILES_MAX = 200_000

@@ -10,7 +10,7 @@ import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MESSAGE_BYTES_MAX } from './limits.ts'
+import { REQUEST_BYTES_MAX } from './limits.ts'
 import { Request } from './protocol.ts'
 import { Runner } from './runner.ts'
 import { git } from './workspace/git.ts'
@@ -62,7 +62,7 @@ async function answer(
   let bytes = 0
   for await (const part of request) {
     bytes += (part as Buffer).length
-    if (bytes > MESSAGE_BYTES_MAX * 4)
+    if (bytes > REQUEST_BYTES_MAX)
       return send(response, 413, { ok: false, code: 'too_large', message: 'the request is too large', retry: false })
     parts.push(part as Buffer)
   }
@@ -80,7 +80,7 @@ async function answer(
       ok: true,
       version: process.version,
       isolation: 'none',
-      git: (await git(['--version'], { cwd: '/' })).stdout.trim(),
+      git: (await git(['--version'], { cwd: '/', repo: 'none' })).stdout.trim(),
     })
   return send(response, 200, await runner.handle(data))
 }
