@@ -1,0 +1,166 @@
+/**
+ * What is atomic in the Redis store, as Lua. No script parses a document, reads a clock or makes an id: time and ids
+ * come as arguments, records are opaque strings, and what a script must compare has a field of its own. So a script's
+ * cost does not grow with the run, a simulation can decide every time, and sending one again does nothing twice.
+ *
+ * The hash of a run: `run` (its record), `status`, `step`, `token`, `owner`, `until` (the lease), `due`, `awaits`,
+ * `inbox` (entries ever), `seen` (entries read), `last` (the newest commit), `claims`, `sid`, `feedback`.
+ */
+
+/** Shared by all: names of fields and the moves they have in common. */
+const PRELUDE = `
+local function ended(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
+local function unread(key, seen) return redis.call('LRANGE', key, seen, -1) end
+local function due(run, zset, id, at)
+  redis.call('HSET', run, 'due', at)
+  if at == '' then redis.call('ZREM', zset, id) else redis.call('ZADD', zset, at, id) end
+end
+local at = 0
+local function arg() at = at + 1 return ARGV[at] end
+local function count() return tonumber(arg()) end
+local function push(key) for _ = 1, count() do redis.call('RPUSH', key, arg()) end end
+local function put(key) for _ = 1, count() do local field = arg() redis.call('HSET', key, field, arg()) end end
+local function add(key) for _ = 1, count() do redis.call('SADD', key, arg()) end end
+`
+
+const START = `
+local run, messages, events, marks, idem, session, runs, layers, dues, index, blobs = unpack(KEYS)
+local id, now, dueAt = arg(), tonumber(arg()), arg()
+if redis.call('EXISTS', run) == 1 then return {'OK'} end
+local hash, expires = arg(), arg()
+if hash ~= '' then
+  local known = redis.call('GET', idem)
+  if known then
+    local other, its, till = string.match(known, '^(%S+) (%S+) (%S+)$')
+    if tonumber(till) > now then return {its == hash and 'EXISTS' or 'MISMATCH', other} end
+  end
+end
+local status, step, sid, made, record = arg(), arg(), arg(), arg(), arg()
+local open = redis.call('HGET', session, 'open')
+if open and open ~= '' then return {'BUSY', open} end
+redis.call('HSETNX', session, 'session', made)
+redis.call('HSET', session, 'open', ended(status) and '' or id)
+redis.call('ZADD', runs, 0, id)
+redis.call('ZADD', index, 0, id)
+redis.call('HSET', run, 'run', record, 'status', status, 'step', step, 'token', 0, 'owner', '', 'until', 0, 'awaits', '',
+  'inbox', 0, 'seen', 0, 'last', '', 'claims', 0, 'sid', sid, 'idem', hash ~= '' and idem or '')
+due(run, dues, id, ended(status) and '' or dueAt)
+redis.call('RPUSH', marks, arg())
+push(messages) push(events) put(layers) add(blobs)
+if hash ~= '' then redis.call('SET', idem, id .. ' ' .. hash .. ' ' .. expires, 'PX', expires - now) end
+return {'OK'}
+`
+
+const CLAIM = `
+local run, messages, inbox, dues = unpack(KEYS)
+local id, owner, now, lease, grace, want = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg()), arg()
+local status, step, token, holder, till, dueAt, claims, seen, record = unpack(redis.call('HMGET', run,
+  'status', 'step', 'token', 'owner', 'until', 'due', 'claims', 'seen', 'run'))
+if not status then return {'GONE'} end
+if ended(status) then return {'ENDED'} end
+if want ~= '' and want ~= step then return {tonumber(want) < tonumber(step) and 'STALE' or 'FUTURE'} end
+if status == 'waiting' and (dueAt == '' or tonumber(dueAt) > now) then return {'WAITING', dueAt} end
+if tonumber(till) > now and holder ~= owner then return {'BUSY', till} end
+token, claims = token + 1, claims + 1
+redis.call('HSET', run, 'token', token, 'owner', owner, 'until', now + lease, 'claims', claims)
+due(run, dues, id, now + lease + grace)
+return {'OK', token, claims, record, seen, redis.call('LRANGE', messages, 0, -1), unread(inbox, seen)}
+`
+
+const COMMIT = `
+local run, messages, events, marks, inbox, session, layers, dues, bySession, byRepo, blobs = unpack(KEYS)
+local id, token, after, commit, now = arg(), arg(), arg(), arg(), tonumber(arg())
+local keep, dueAt, status, step, nextSeen, read, awaits = tonumber(arg()), arg(), arg(), arg(), arg(), tonumber(arg()), arg()
+local held, current, last, entries, owner, sid = unpack(redis.call('HMGET', run,
+  'token', 'step', 'last', 'inbox', 'owner', 'sid'))
+if not held then return {'GONE'} end
+if last == commit then return {'OK', nextSeen, unread(inbox, nextSeen)} end
+if held ~= token then return {'FENCED'} end
+if current ~= after then return {'STALE'} end
+local news = unread(inbox, nextSeen)
+if ended(status) and status ~= 'cancelled' and tonumber(entries) > read then return {'UNREAD', nextSeen, news} end
+if status == 'waiting' then
+  for _, entry in ipairs(news) do
+    local topic = string.match(entry, '^[^\\n]*')
+    if topic == 'cancel' or (awaits ~= '' and topic == awaits) then dueAt = now end
+  end
+end
+redis.call('HSET', run, 'run', arg(), 'status', status, 'step', step, 'owner', keep > 0 and owner or '',
+  'until', keep > 0 and now + keep or 0, 'awaits', awaits, 'seen', nextSeen, 'last', commit, 'claims', 0)
+due(run, dues, id, dueAt)
+local mark, head = arg(), arg()
+if mark ~= '' then redis.call('RPUSH', marks, mark) end
+if head ~= '' then redis.call('HSET', session, 'head', head, 'updated', now) end
+if ended(status) and redis.call('HGET', session, 'open') == id then redis.call('HSET', session, 'open', '') end
+push(messages) push(events) put(layers) add(bySession) add(byRepo) add(blobs)
+return {'OK', nextSeen, news}
+`
+
+const RENEW = `
+local run, inbox, dues = unpack(KEYS)
+local id, token, now, lease, grace = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())
+local held, status, till, entries, seen = unpack(redis.call('HMGET', run, 'token', 'status', 'until', 'inbox', 'seen'))
+if held ~= token or ended(status) then return {'LOST'} end
+if till - now < lease / 2 then
+  redis.call('HSET', run, 'until', now + lease)
+  due(run, dues, id, now + lease + grace)
+end
+return {'OK', seen, entries == '0' and {} or unread(inbox, seen)}
+`
+
+const POST = `
+local run, inbox, sent, dues = unpack(KEYS)
+local id, now, entryId, topic, entry, decision = arg(), tonumber(arg()), arg(), arg(), arg(), arg() == '1'
+local status, awaits, entries, step, till = unpack(redis.call('HMGET', run, 'status', 'awaits', 'inbox', 'step', 'until'))
+if not status then return {'GONE'} end
+local wake = (topic == 'cancel' or awaits == topic) and 1 or 0
+local same = redis.call('HGET', sent, 'id:' .. entryId)
+if same then return {'OK', same, wake, step} end
+local made = decision and redis.call('HGET', sent, topic)
+if made then return {'DECIDED', made} end
+if ended(status) then return {'ENDED'} end
+if decision and awaits ~= topic then return {'NOT_WAITING'} end
+local seq = entries + 1
+redis.call('RPUSH', inbox, topic .. '\\n' .. entry)
+redis.call('HSET', sent, 'id:' .. entryId, seq)
+if decision then redis.call('HSET', sent, topic, entry) end
+redis.call('HSET', run, 'inbox', seq)
+if wake == 1 and tonumber(till) <= now then due(run, dues, id, now) end
+return {'OK', seq, wake, step}
+`
+
+const DUE = `
+local now, limit, again = arg(), arg(), tonumber(arg())
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+if again > 0 then for i = 1, #found, 2 do redis.call('ZADD', KEYS[1], now + again, found[i]) end end
+return found
+`
+
+const RATE = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'feedback', arg())
+return 1
+`
+
+/** The first `gone` keys go (session and its runs' index first); after them come the index and due keys of each run. */
+const FORGET = `
+local known, gone = count(), count()
+local made, open = unpack(redis.call('HMGET', KEYS[1], 'session', 'open'))
+if not made then return {'GONE'} end
+if open ~= '' then return {'BUSY'} end
+if redis.call('ZCARD', KEYS[2]) ~= known then return {'AGAIN'} end
+for i = 1, known do
+  local id = arg()
+  redis.call('ZREM', KEYS[gone + 2 * i - 1], id)
+  redis.call('ZREM', KEYS[gone + 2 * i], id)
+end
+for i = 1, gone do redis.call('DEL', KEYS[i]) end
+return {'OK'}
+`
+
+export const SCRIPTS = Object.fromEntries(
+  Object.entries({ START, CLAIM, COMMIT, RENEW, POST, DUE, RATE, FORGET }).map(([name, text]) => [
+    name,
+    PRELUDE + text,
+  ]),
+) as Record<'START' | 'CLAIM' | 'COMMIT' | 'RENEW' | 'POST' | 'DUE' | 'RATE' | 'FORGET', string>
