@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { byPlainCode, readPattern } from '../sandbox-runner/search/search.ts'
 import { runnerProcess } from './support/runner-process.ts'
 import { Box, box } from './support/sandbox.ts'
+import { tempFolder, write } from './support/world.ts'
 
 test('search_text shows path, line and text; limit, glob and path narrow it', async (t) => {
   const b = await box(t, {
@@ -70,6 +72,24 @@ for (const pattern of ['(x+x+)+y', 'x*x*x*x*y', '[^y]*[^y]*[^y]*y', '(.*)*$z'])
     assert.equal(await other, 'answered')
     void search
   })
+
+test('a pattern that took for ever is given up, its thread with it, and the next search is answered', async (t) => {
+  const folder = tempFolder(t)
+  write(folder, { a: `${'x'.repeat(30_000)}\n` })
+  const search = (source: string, timeoutMs: number) =>
+    byPlainCode({ root: folder, files: ['a'], pattern: readPattern(source), limit: 10, timeoutMs })
+  await assert.rejects(search('(x+x+)+[yz]', 500), { code: 'timeout' })
+  const before = process.cpuUsage()
+  await new Promise((resolve) => setTimeout(resolve, 2000))
+  assert.ok(process.cpuUsage(before).user < 1_500_000, 'nothing goes on')
+  for (const source of ['(x)+', 'x+', '(?:x{1000}){1000}'])
+    await search(source, 20_000).catch((error: { code: string }) => assert.equal(error.code, 'invalid_arguments'))
+})
+
+test('what may hold secrets is not shown by a search', async (t) => {
+  const b = await box(t, { '.env': 'needle=1\n', '.env.example': 'needle=\n', '.aws/config': 'needle\n' })
+  assert.equal((await b.use('search_text', { pattern: 'needle' })).output, '.env.example:1:needle=')
+})
 
 test('a link is searched where it leads, if that is inside, and never twice as much', async (t) => {
   const b = await box(t, { 'real/a.txt': 'needle\n' })

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { neededTexts } from '../sandbox-runner/search/needed.ts'
 import { byPlainCode, byRipgrep, readPattern, ripgrep } from '../sandbox-runner/search/search.ts'
 import { random } from './support/sandbox.ts'
 import { tempFolder, write } from './support/world.ts'
@@ -185,3 +186,83 @@ test('hits are the lines a line-by-line reading finds', async (t) => {
     )
   }
 })
+
+test('a line that matches holds a text that the pattern needs', () => {
+  const told: [string, string[] | undefined][] = [
+    ['function \\w+\\(', ['function ']],
+    ['foo|ba(?:r|z)q', ['foo', 'ba']],
+    ['a?b{2}cde*', ['cd']],
+    ['(?=ab)\\w+', undefined],
+    ['\\x61', undefined],
+    ['x|', undefined],
+    ['😀+', undefined],
+  ]
+  for (const [source, texts] of told) assert.deepEqual(neededTexts(source, false), texts, source)
+  const { pick, below } = random(5)
+  for (let n = 0; n < 20_000; n++) {
+    const source = Array.from({ length: 1 + below(6) }, () => pick(PIECES) + pick(TIMES)).join('')
+    const flags = pick(['', 'i'])
+    const texts = isPattern(source) ? neededTexts(source, flags !== '') : undefined
+    const fold = (text: string) => (flags ? text.toLowerCase() : text)
+    for (let lines = 0; texts && lines < 6; lines++) {
+      const line = Array.from({ length: below(7) }, () => pick(LETTERS)).join('')
+      if (!new RegExp(source, `${flags}m`).test(line)) continue
+      assert.ok(
+        texts.some((text) => fold(line).includes(fold(text))),
+        `${JSON.stringify([source, flags, line])} needs ${texts}`,
+      )
+    }
+  }
+})
+
+const PIECES = [
+  ...[
+    'a',
+    'b',
+    'ab',
+    '.',
+    '\\.',
+    '[ab]',
+    '[^a]',
+    '(a|b)',
+    '(?:ab|c)',
+    '(?=a)',
+    '(?!b)',
+    '(?<=a)',
+    '(?<!c)',
+    '(?<n>a)',
+    '\\b',
+  ],
+  ...[
+    '^',
+    '$',
+    '\\1',
+    '\\x61',
+    '{',
+    '}',
+    ']',
+    'a{2}',
+    'a{,2}',
+    '(?:)',
+    '[]',
+    '[^]',
+    '😀',
+    'é',
+    '\\-',
+    '|',
+    '(b|)',
+    '(?i:a)',
+    '\\0',
+  ],
+]
+const TIMES = ['', '', '', '*', '+', '?', '{0}', '{1,2}', '{2}', '+?', '{0,}']
+const LETTERS = ['a', 'b', 'c', 'A', 'B', '{', '.', '-', '😀', 'é', 'É', '2', '}', ']', 'a{,2}', 'K', 'ſ']
+
+function isPattern(source: string): boolean {
+  try {
+    new RegExp(source)
+    return true
+  } catch {
+    return false
+  }
+}
