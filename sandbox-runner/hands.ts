@@ -1,5 +1,5 @@
 /** What a tool can do in one workspace: every effect of every tool goes through here, and every path is checked here. */
-import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { type FileKind, type Hands, type TestCommand, ToolFailure } from './define.ts'
 import { commandEnvironment } from './exec/environment.ts'
@@ -14,15 +14,16 @@ import { ignoreRules, isGits } from './workspace/diff.ts'
 import { readWhole, writeWhole } from './workspace/files.ts'
 import { git } from './workspace/git.ts'
 import { isSecretPath, resolvePath } from './workspace/paths.ts'
+import { ensureRoot } from './workspace/root.ts'
 import type { Workspace } from './workspace/workspace.ts'
 
 /** The hands of one call, and what it did to the files. */
 export type Work = {
   hands: Hands
-  /** Paths that file tools wrote. */
+  /** Paths that file tools wrote, or began to write. */
   written: Set<string>
-  /** `paths`: only what is in `written`; `anything`: everything must be looked at. */
-  reach: () => 'paths' | 'anything'
+  /** How far it came: `paths` is only what is in `written`; at `anything` everything must be looked at. */
+  reach: () => 'nothing' | 'paths' | 'anything'
   /** What a failed file tool did is undone; what a command did that failed is not. */
   standsWhenFailed: () => boolean
 }
@@ -61,16 +62,16 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
           'Write it in parts, or by a command.',
         )
       const model = like === undefined ? undefined : resolvePath(tree, like, 'read').absolute
-      writeWhole(workspace.beside('written.part'), place.absolute, content, model)
       written.add(place.real)
+      writeWhole(workspace.beside('written.part'), place.absolute, content, model)
     },
     async remove(path) {
       const place = resolvePath(tree, path, 'remove')
       if (place.kind === 'nothing') throw notFound(workspace, path)
       if (place.kind === 'directory')
         throw new ToolFailure('is_directory', `${path} is a folder`, 'Delete its files, or use run_command.')
-      rmSync(place.absolute)
       written.add(place.real)
+      rmSync(place.absolute)
     },
     async files(path = '.') {
       const place = resolvePath(tree, path, 'read')
@@ -102,7 +103,7 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
         cwd: folder.absolute,
         env: commandEnvironment(places, callId),
         timeoutMs: options.timeoutMs,
-        keep: (content) => keepOutput(tree, callId, content),
+        keep: (content) => keepOutput(workspace, callId, content),
         signal,
       })
     },
@@ -112,7 +113,8 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
     },
     testCommand: async () => testCommandOf(workspace),
   }
-  return { hands, written, reach: () => (ranShell || ranGit ? 'anything' : 'paths'), standsWhenFailed: () => ranShell }
+  const reach = () => (ranShell || ranGit ? 'anything' : written.size > 0 ? 'paths' : 'nothing')
+  return { hands, written, reach, standsWhenFailed: () => ranShell }
 }
 
 /** Files that belong to the repo: those it began with, and new ones that its rules do not ignore. Sorted. */
@@ -153,10 +155,11 @@ export function repoText(workspace: Workspace, path: string): string | undefined
 }
 
 /** Puts the whole of a long output where read_file finds it; without it the shown head and tail must do. */
-function keepOutput(tree: string, callId: string, content: Buffer): string | undefined {
+function keepOutput(workspace: Workspace, callId: string, content: Buffer): string | undefined {
   const path = `.stint/output/${callId}.txt`
   try {
-    writeWhole(resolvePath(tree, path, 'write').absolute, content)
+    ensureRoot(workspace.tree)
+    writeWhole(workspace.beside('written.part'), resolvePath(workspace.tree, path, 'write').absolute, content)
     return path
   } catch {
     return undefined
