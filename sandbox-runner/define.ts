@@ -75,8 +75,8 @@ export type Hands = {
   /** Lines that match, in path order. `literal`: the pattern is no regular expression and was taken as it stands. */
   search(query: SearchQuery): Promise<{ hits: SearchHit[]; literal: boolean }>
   shell(command: string, options: { cwd?: string; timeoutMs: number }): Promise<ShellResult>
-  /** Git as Stint runs it: nothing of the repo's configuration is executed. */
-  git(args: string[], options?: { env?: Record<string, string>; stdin?: string }): Promise<GitResult>
+  /** Git as Stint runs it: nothing of the repo's configuration is executed. `bytes`: texts in and out are Latin-1. */
+  git(args: string[], options?: { env?: Record<string, string>; stdin?: string; bytes?: boolean }): Promise<GitResult>
   /** The test command of this repo, or undefined. */
   testCommand(): Promise<TestCommand | undefined>
 }
@@ -103,7 +103,7 @@ export type TestCommand = {
   path?: (path: string) => string
   filter?: (name: string) => string
   /** The line that runs only what these words ask for. */
-  only: (words: { path?: string; filter?: string }) => string
+  only: (words: { path?: string | undefined; filter?: string | undefined }) => string
 }
 
 /** Declares a tool with its input type inferred from the schema. */

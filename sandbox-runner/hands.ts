@@ -108,8 +108,8 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       })
     },
     git: (args, options = {}) => {
-      ranGit ||= args[0] === 'commit' || args[0] === 'add'
-      return git(args, { cwd: tree, ...options })
+      ranGit ||= args[0] === 'commit' || args[0] === 'update-index'
+      return git(args, { cwd: tree, view: workspace.beside('git'), ...options })
     },
     testCommand: async () => testCommandOf(workspace),
   }

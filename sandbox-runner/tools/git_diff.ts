@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineTool } from '../define.ts'
+import { defineTool, type Hands } from '../define.ts'
 import { clipMiddle } from '../text/excerpt.ts'
 import { checkRevision, gitOutput } from '../text/git.ts'
 
@@ -14,8 +14,7 @@ export const gitDiff = defineTool({
   timeoutMs: 60_000,
   async run({ base, path }, hands) {
     if (path !== undefined) await hands.kind(path)
-    const born = (await hands.git(['rev-parse', '--verify', '-q', 'HEAD'])).code === 0
-    const from = base !== undefined ? checkRevision(base) : born ? 'HEAD' : '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
+    const from = base !== undefined ? checkRevision(base) : await lastCommit(hands)
     const only = path === undefined ? [] : [path]
     const flags = ['--no-ext-diff', '--no-textconv', '--ignore-submodules=all', '--no-color']
     const changed = gitOutput(await hands.git(['diff', ...flags, from, '--', ...only]))
@@ -29,3 +28,9 @@ export const gitDiff = defineTool({
     return { output: text || 'No changes.', data: { untracked }, truncated }
   },
 })
+
+/** HEAD; before the first commit the tree without files, whose id depends on the repo's kind of hash. */
+async function lastCommit(hands: Hands): Promise<string> {
+  if ((await hands.git(['rev-parse', '--verify', '-q', 'HEAD'])).code === 0) return 'HEAD'
+  return gitOutput(await hands.git(['hash-object', '-t', 'tree', '--stdin'])).trim()
+}

@@ -14,8 +14,9 @@ export const gitLog = defineTool({
   timeoutMs: 60_000,
   async run({ path, limit = LOG_LIMIT_DEFAULT }, hands) {
     if (path !== undefined) await hands.kind(path)
-    if ((await hands.git(['rev-parse', '--verify', '-q', 'HEAD'])).code !== 0)
-      return { output: 'No commits yet.', data: { commits: [] } }
+    const head = await hands.git(['rev-parse', '--verify', '-q', 'HEAD'])
+    if (head.code === 1) return { output: 'No commits yet.', data: { commits: [] } }
+    gitOutput(head)
     const only = path === undefined ? [] : [path]
     const output = gitOutput(
       await hands.git(['log', `-n${limit}`, '--no-color', '--date=short', '--format=%h %ad %an: %s', '--', ...only]),
