@@ -1,7 +1,9 @@
 /**
  * The unified diff between two snapshots, in git's form: `git apply` takes it, new, deleted, binary and executable
- * files and links included. It is made from the layers alone, so it needs neither the tree nor git.
+ * files and links included. It is made from the layers alone, so it needs neither the tree nor git. It is text: what is
+ * no UTF-8 is in it as a binary patch, or in the case of a name by number.
  */
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { structuredPatch } from 'diff'
@@ -46,7 +48,7 @@ function changes(workspace: Workspace, from: number, to: number): Change[] {
   const found: Change[] = []
   let rules: IgnoreRules | undefined
   for (const path of workspace.stack.touched(from, to)) {
-    if (path.startsWith('\0') || isGits(path)) continue
+    if (isGits(path)) continue
     const before = fileOf(workspace.stack.lookUp(path, from))
     const after = fileOf(workspace.stack.lookUp(path, to))
     if (!before && !after) continue
@@ -69,28 +71,25 @@ function changes(workspace: Workspace, from: number, to: number): Change[] {
 
 /** The ignore rules of a snapshot, Stint's own output folder included. */
 export function ignoreRules(workspace: Workspace, count: number): IgnoreRules {
-  const texts: [string, string][] = [['.gitignore', '/.stint/output/']]
+  const texts: [string, string | Uint8Array][] = [['', '/.stint/output/']]
   for (const [path, held] of workspace.stack.state(count)) {
     const name = path.slice(path.lastIndexOf('/') + 1)
-    if (path === '.git/info/exclude') texts.push(['.gitignore', workspace.stack.content(held).toString()])
+    if (path === '.git/info/exclude') texts.push(['', workspace.stack.content(held)])
     else if (name === '.gitignore' && held.kind === 'file' && held.size < 1_000_000)
-      texts.push([path, workspace.stack.content(held).toString()])
+      texts.push([path, workspace.stack.content(held)])
   }
   return new IgnoreRules(texts)
 }
 
-export const isGits = (path: string): boolean => path === '.git' || path.startsWith('.git/') || path.includes('/.git/')
+export const isGits = (path: string): boolean => /(^\0?|\/)\.git\/|^\.git$/.test(path)
 
-function filePatch(
-  workspace: Workspace,
-  { path, before, after }: Change,
-): { text: string; additions: number; deletions: number } {
+function filePatch(workspace: Workspace, change: Change): { text: string; additions: number; deletions: number } {
+  const { path, before, after } = change
   if (before && after && before.kind !== after.kind) {
     const [gone, made] = [filePatch(workspace, { path, before }), filePatch(workspace, { path, after })]
     return { text: gone.text + made.text, additions: made.additions, deletions: gone.deletions }
   }
   const [oldMode, newMode] = [before && gitMode(before), after && gitMode(after)]
-  const name = quoted(path)
   const head = [`diff --git ${quoted(path, 'a/')} ${quoted(path, 'b/')}`]
   if (!before) head.push(`new file mode ${newMode}`)
   else if (!after) head.push(`deleted file mode ${oldMode}`)
@@ -102,15 +101,11 @@ function filePatch(
   const [old, now] = large
     ? []
     : [before ? workspace.stack.content(before) : EMPTY, after ? workspace.stack.content(after) : EMPTY]
-  if (!old || !now || isBinary(old) || isBinary(now)) {
-    if (!old || !now || now.length > DIFF_BINARY_BYTES_MAX || old.length > DIFF_BINARY_BYTES_MAX)
-      return {
-        text: `${header}Binary files ${before ? `a/${name}` : '/dev/null'} and ${after ? `b/${name}` : '/dev/null'} differ\n`,
-        additions: 0,
-        deletions: 0,
-      }
-    const index = `index ${before ? blobId(old) : NO_BLOB}..${after ? blobId(now) : NO_BLOB}`
-    return { text: `${header}${index}\nGIT binary patch\n${literal(now)}${literal(old)}`, additions: 0, deletions: 0 }
+  const isText = old !== undefined && now !== undefined && !isBinary(old) && !isBinary(now)
+  if (!isText || !isUtf8(old) || !isUtf8(now)) {
+    // Of a text in another encoding the lines can be counted, though not shown.
+    const counts = isText ? hunks(old.toString('latin1'), now.toString('latin1')) : { additions: 0, deletions: 0 }
+    return { ...counts, text: header + binaryPatch(change, old, now) }
   }
   const { text, additions, deletions } = hunks(old.toString(), now.toString())
   if (text === '') return { text: header, additions, deletions }
@@ -118,6 +113,14 @@ function filePatch(
   const end = path.includes(' ') ? '\t\n' : '\n'
   const files = `--- ${before ? quoted(path, 'a/') + end : '/dev/null\n'}+++ ${after ? quoted(path, 'b/') + end : '/dev/null\n'}`
   return { text: header + files + text, additions, deletions }
+}
+
+/** Both contents, so that it can be applied and taken back; of large ones only that they differ. */
+function binaryPatch({ path, before, after }: Change, old: Buffer | undefined, now: Buffer | undefined): string {
+  if (!old || !now || now.length > DIFF_BINARY_BYTES_MAX || old.length > DIFF_BINARY_BYTES_MAX)
+    return `Binary files ${before ? quoted(path, 'a/') : '/dev/null'} and ${after ? quoted(path, 'b/') : '/dev/null'} differ\n`
+  const index = `index ${before ? blobId(old) : NO_BLOB}..${after ? blobId(now) : NO_BLOB}`
+  return `${index}\nGIT binary patch\n${literal(now)}${literal(old)}`
 }
 
 function hunks(old: string, now: string): { text: string; additions: number; deletions: number } {
@@ -160,15 +163,15 @@ const isExecutable = (held: Held): boolean => held.kind === 'file' && (held.mode
 const gitMode = (held: Held): string => (held.kind === 'link' ? '120000' : isExecutable(held) ? '100755' : '100644')
 const fileOf = (held: Held | undefined): Held | undefined => (held?.kind === 'directory' ? undefined : held)
 
-/** A name as git writes it: in quotes, with escapes, when it has a control character, quote or backslash. */
-function quoted(path: string, prefix = ''): string {
-  const name = prefix + path
-  return /[\u0000-\u001f"\\\u007f]/.test(name)
-    ? JSON.stringify(name).replace(
-        /\\u00([0-9a-f]{2})/g,
-        (_, hex: string) => `\\${Number.parseInt(hex, 16).toString(8).padStart(3, '0')}`,
-      )
-    : name
+/** A name as git writes it: in quotes, with escapes, when it has a control character, quote or backslash, or no UTF-8. */
+function quoted(path: string, prefix: string): string {
+  const name = prefix + path.replace(/^\0/, '')
+  const special = path.startsWith('\0') ? /["\\]|[^ -~]/g : /[\u0000-\u001f"\\\u007f]/g
+  if (!path.startsWith('\0') && !special.test(name)) return name
+  const escaped = name.replace(special, (char) =>
+    char === '"' || char === '\\' ? `\\${char}` : `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`,
+  )
+  return `"${escaped}"`
 }
 
 const BASE85 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~'
