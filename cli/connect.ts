@@ -14,7 +14,7 @@ export type Connection = {
   close(): Promise<void>
 }
 
-export function connect(server: string | undefined): Connection {
+export async function connect(server: string | undefined): Promise<Connection> {
   if (server !== undefined) {
     if (!/^https?:\/\//.test(server) || !URL.canParse(server))
       throw new UsageError(`--server must be an http(s) address; not ${server}`)
@@ -29,7 +29,7 @@ export function connect(server: string | undefined): Connection {
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
   })
   const own = new Set<string>()
-  const system: System = startSystem(env, jsonLog(env.LOG_LEVEL), (wake) => own.has(wake.runId))
+  const system: System = await startSystem(env, jsonLog(env.LOG_LEVEL), (wake) => own.has(wake.runId))
   return {
     client: new Client(system.fetch),
     adopt(runId) {

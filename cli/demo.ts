@@ -16,7 +16,7 @@ const TASK = 'A test in test/receipt.test.js fails. Find out why and mend the co
 const run = promisify(execFile)
 
 export async function demo(): Promise<number> {
-  const connection = connect(undefined)
+  const connection = await connect(undefined)
   const { client, env } = connection
   const home = env?.STINT_HOME ?? ''
   const scripted = !env?.GROQ_API_KEY && !env?.GROQ_BASE_URL

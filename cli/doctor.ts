@@ -19,7 +19,7 @@ export async function doctor({ values }: Given): Promise<number> {
 async function allChecks(server: string | undefined): Promise<Check[]> {
   let connection: Connection
   try {
-    connection = connect(server)
+    connection = await connect(server)
   } catch (error) {
     if (error instanceof UsageError) throw error
     // It cannot even begin: say so beside what can be said without it.

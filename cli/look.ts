@@ -10,7 +10,7 @@ import { type Given, suffixOf, UsageError } from './usage.ts'
 const SHOWN_CHARS_MAX = 2000
 
 async function withClient<T>(server: string | boolean | undefined, use: (client: Client) => Promise<T>): Promise<T> {
-  const connection = connect(server as string | undefined)
+  const connection = await connect(server as string | undefined)
   try {
     return await use(connection.client)
   } finally {

@@ -24,7 +24,7 @@ export async function run({ values, words }: Given): Promise<number> {
     local !== undefined && wanted ? await checkTarget(local, values.branch as string | undefined) : undefined
   const body = bodyOf(task, url, values)
 
-  const connection = connect(server)
+  const connection = await connect(server)
   const { client } = connection
   try {
     const { runId } = await client.post<{ runId: string }>('/execute', body)
@@ -44,7 +44,7 @@ export async function run({ values, words }: Given): Promise<number> {
 export async function watch({ values, words: [runId, ...more] }: Given): Promise<number> {
   if (!runId || more.length > 0) throw new UsageError('watch one run; "stint runs" lists them')
   const server = values.server as string | undefined
-  const connection = connect(server)
+  const connection = await connect(server)
   try {
     await connection.client.run(runId)
     connection.adopt(runId)

@@ -29,7 +29,7 @@ export async function say({ values, words: [runId, ...words] }: Given): Promise<
 }
 
 async function send(values: Given['values'], runId: string, path: string, body: object): Promise<number> {
-  const connection = connect(values.server as string | undefined)
+  const connection = await connect(values.server as string | undefined)
   try {
     const after = await newestEvent(connection, runId)
     await connection.client.post(path, body)
@@ -46,7 +46,7 @@ async function send(values: Given['values'], runId: string, path: string, body: 
 
 export async function cancel({ values, words: [runId] }: Given): Promise<number> {
   if (!runId) throw new UsageError('which run? "stint runs" lists them')
-  const connection = connect(values.server as string | undefined)
+  const connection = await connect(values.server as string | undefined)
   try {
     await connection.client.post(`/runs/${runId}/cancel`, values.reason ? { reason: values.reason } : {})
     connection.adopt(runId)

@@ -48,6 +48,13 @@ const Schema = z.object({
   STINT_MODEL_FALLBACKS: list.optional(),
   STINT_MAX_COST_RUN_USD: positive.max(RUN_COST_USD_MAX).optional(),
   STINT_API_KEY_HASHES: apiKeys.optional(),
+  UPSTASH_REDIS_REST_URL: url.optional(),
+  UPSTASH_REDIS_REST_TOKEN: z.string().optional(),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\/./, 'must begin with redis:// or rediss://')
+    .optional(),
+  STINT_REDIS_PREFIX: z.string().max(64).default('stint:'),
   STINT_RATE_PER_MINUTE: z.coerce
     .number({ error: 'is no number' })
     .int('must be whole')
@@ -71,6 +78,9 @@ const Schema = z.object({
 })
 export type Env = z.infer<typeof Schema>
 
+/** Settings that only mean something together. */
+const HALVES: (keyof Env)[][] = [['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN']]
+
 export class InvalidEnvironment extends Error {
   readonly lines: string[]
   constructor(lines: string[]) {
@@ -90,6 +100,16 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   if (!parsed.success)
     throw new InvalidEnvironment(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`))
   const env = parsed.data
+  if (env.REDIS_URL && env.UPSTASH_REDIS_REST_URL)
+    throw new InvalidEnvironment(['REDIS_URL and UPSTASH_REDIS_REST_URL both name where runs are kept: unset one'])
+  const half = HALVES.filter((names) => names.some((name) => env[name]) && !names.every((name) => env[name]))
+  if (half.length > 0)
+    throw new InvalidEnvironment(
+      half.map((names) => {
+        const missing = names.filter((name) => !env[name])
+        return `${missing.join(' and ')} must be set too, because ${names.find((name) => env[name])} is`
+      }),
+    )
   if (!isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length)
     throw new InvalidEnvironment([
       `HOST is ${env.HOST}, which others can reach: set STINT_API_KEY_HASHES (made by "stint keys create --offline"), or leave HOST on 127.0.0.1`,

@@ -22,8 +22,8 @@ export type System = {
 }
 
 /** `only` limits the worker to some runs: a terminal advances its own and leaves others to the server. */
-export function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): System {
-  const { ports, queue, modelConfigured, page, close } = wire(env, log)
+export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): Promise<System> {
+  const { ports, queue, where, modelConfigured, page, close } = await wire(env, log)
   const agent = new AICodeAgent(ports)
   let stopping = false
   queue.start(
@@ -63,7 +63,7 @@ export function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean):
     async checks() {
       const sandbox = await ports.sandbox.health()
       const store = await ports.store.runs({ limit: 1 }).then(
-        () => ({ ok: true, detail: `one SQLite file in ${env.STINT_HOME}` }),
+        () => ({ ok: true, detail: where }),
         (error: Error) => ({ ok: false, detail: error.message }),
       )
       const model = await checkModel()
@@ -90,7 +90,7 @@ export async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const env = readEnv()
   const log = jsonLog(env.LOG_LEVEL)
-  const system = startSystem(env, log)
+  const system = await startSystem(env, log)
   const server = serve({ fetch: system.fetch as never, port: env.PORT, hostname: env.HOST }, ({ port }) => {
     const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
     process.stdout.write(`stint listening on http://${host}:${port}\n`)

@@ -14,19 +14,21 @@ import { mayLive, systemClock, systemIds, thisProcess } from './adapters/system.
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
 import type { Env } from './env.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
-import type { Model, Ports } from './ports.ts'
+import type { Model, Ports, Snapshots, Store } from './ports.ts'
 import type { Log } from './telemetry/log.ts'
 
 export type Wired = {
   ports: Ports
   queue: LocalQueue
+  /** Where runs are kept, for people. */
+  where: string
   modelConfigured: boolean
   page: (path: string) => Page | undefined
   close(): Promise<void>
 }
 
 /** Opens everything that the environment names. Throws when the store cannot be opened. */
-export function wire(env: Env, log: Log): Wired {
+export async function wire(env: Env, log: Log): Promise<Wired> {
   const home = writableHome(env.STINT_HOME)
   // First: the child starts while the rest is opened here.
   const sandbox = childSandbox({
@@ -34,7 +36,8 @@ export function wire(env: Env, log: Log): Wired {
     home: join(home, 'workspaces'),
     objects: join(home, 'objects'),
   })
-  const store = sqliteStore({ path: join(home, 'stint.db'), mayLive })
+  const snapshots = folderSnapshots(join(home, 'objects'))
+  const { store, where } = await openStore(env, home, snapshots)
   const queue = localQueue(systemClock, {
     atOnceMax: RUNS_AT_ONCE_MAX,
     onError: (error, wake) =>
@@ -69,11 +72,12 @@ export function wire(env: Env, log: Log): Wired {
       list: (signal) => served.list(signal),
     },
     sandbox,
-    snapshots: folderSnapshots(join(home, 'objects')),
+    snapshots,
   }
   return {
     ports,
     queue,
+    where,
     modelConfigured: configured,
     page: pagesIn(new URL('../console/', import.meta.url)),
     async close() {
@@ -82,6 +86,22 @@ export function wire(env: Env, log: Log): Wired {
       await store.close()
     },
   }
+}
+
+/** Where runs are kept. What Redis needs is loaded only where Redis is. */
+async function openStore(env: Env, home: string, objects: Snapshots): Promise<{ store: Store; where: string }> {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL, STINT_REDIS_PREFIX: prefix } = env
+  if (url === undefined && REDIS_URL === undefined)
+    return { store: sqliteStore({ path: join(home, 'stint.db'), mayLive }), where: `one SQLite file in ${home}` }
+  const { redisStore } = await import('./adapters/redis-store.ts')
+  if (url !== undefined) {
+    const { redisUpstash } = await import('./adapters/redis-upstash.ts')
+    const transport = redisUpstash({ url, token: token ?? '' })
+    return { store: redisStore({ transport, objects, prefix }), where: `Upstash Redis at ${new URL(url).host}` }
+  }
+  const { redisTcp } = await import('./adapters/redis-tcp.ts')
+  const transport = redisTcp(REDIS_URL ?? '')
+  return { store: redisStore({ transport, objects, prefix }), where: `Redis at ${new URL(REDIS_URL ?? '').host}` }
 }
 
 /** @throws Error that names the variable when state cannot be kept there. */
