@@ -1,7 +1,7 @@
 /** Repos that are not as repos usually are: other repos inside, replaced folders, strange names, foreign owners. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, lstatSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { runnerProcess } from './support/runner-process.ts'
@@ -114,4 +114,39 @@ test('a repo that belongs to somebody else is read all the same', {
   execFileSync('chown', ['-R', '65534:65534', repo])
   assert.deepEqual(names((await made(t, repo)).files), ['a'])
   assert.equal(statSync(join(repo, '.git')).uid, 65534)
+})
+
+test('a repo of another kind: its own hash, line ends, objects elsewhere, data elsewhere', async (t) => {
+  const folder = tempFolder(t)
+  const repo = makeRepo(t, { a: 'a\n' })
+  const of = (name: string) => join(folder, name)
+  execFileSync('git', ['init', '-q', '--object-format=sha256', of('sha256')])
+  execFileSync('git', ['clone', '-q', '--shared', repo, of('shared')])
+  execFileSync('git', ['clone', '-q', `--separate-git-dir=${of('data')}`, repo, of('apart')])
+  execFileSync('git', ['clone', '-q', '-c', 'core.autocrlf=true', repo, of('crlf')])
+  for (const name of ['sha256', 'shared', 'apart', 'crlf']) {
+    write(of(name), { new: '1\r\n' })
+    git(of(name), 'add', '-A')
+    git(of(name), 'commit', '-qm', 'new')
+    for (const ref of [undefined, git(of(name), 'branch', '--show-current')]) {
+      const copy = await made(t, of(name), ref)
+      assert.deepEqual(status(copy.tree), [], name)
+      assert.equal(git(copy.tree, 'rev-parse', 'HEAD'), git(of(name), 'rev-parse', 'HEAD'))
+      assert.equal(copy.text('new'), '1\r\n', name)
+    }
+  }
+})
+
+test('nothing that a repo configures is run when it is copied', async (t) => {
+  const repo = makeRepo(t, { a: 'a\n', '.gitattributes': '* filter=evil\n' })
+  const out = tempFolder(t)
+  const keys = ['core.fsmonitor', 'uploadpack.packObjectsHook', 'core.alternateRefsCommand']
+  for (const name of [...keys, 'filter.evil.smudge', 'filter.evil.clean', 'core.sshCommand'])
+    git(repo, 'config', name, `touch ${out}/${name}; cat`)
+  git(repo, 'config', 'core.worktree', out)
+  write(out, { secret: 's\n' })
+  const found = readdirSync(out)
+  for (const ref of [undefined, 'main'])
+    assert.deepEqual(names((await made(t, repo, ref)).files), ['.gitattributes', 'a'])
+  assert.deepEqual(readdirSync(out), found)
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { box, boxOf } from './support/sandbox.ts'
@@ -44,6 +44,19 @@ test('a commit of some paths leaves what was staged before staged', async (t) =>
   await b.run('echo 2 >> a; echo 2 >> b; git add b')
   await b.use('git_commit', { message: 'only a', paths: ['a'] })
   assert.equal((await b.run('git show --name-only --format= HEAD')).output, 'a')
+  assert.equal((await b.run('git diff --cached --name-only')).output, 'b')
+  await b.run('git rm -q --cached b; echo n > n; git add n; echo 3 >> a')
+  await b.use('git_commit', { message: 'a again', paths: ['./a'] })
+  assert.equal((await b.run('git diff --cached --name-status')).output, 'D\tb\nA\tn')
+})
+
+test('a merge is committed as a whole', async (t) => {
+  const b = await box(t, { a: 'a\n', b: 'b\n' })
+  await b.run('git checkout -q -b side; echo s > a; echo s > b; git commit -qam side; git checkout -q main')
+  await b.run('echo m > a; git commit -qam main; git merge -q side; echo both > a')
+  assert.equal((await b.use('git_commit', { message: 'part', paths: ['a'] })).error?.code, 'merge_under_way')
+  assert.match((await b.use('git_commit', { message: 'merged' })).output, /merged/)
+  assert.equal((await b.run('git log -1 --format=%p | wc -w; cat b; git status --short')).output, '2\ns')
 })
 
 test('a repeated commit is the same commit', async (t) => {
@@ -192,5 +205,47 @@ test('names as they come, also in git', async (t) => {
     assert.match(log.output, /start$/, path)
     const commit = await b.use('git_commit', { message: 'one', paths: [path] })
     assert.match(commit.output, /1 file changed/, path)
+  }
+})
+
+test('a commit takes names that are no UTF-8, folders that became links, and lets repos inside alone', async (t) => {
+  const b = await box(t, { 'd/x': 'x\n', f: 'f\n' })
+  const out = tempFolder(t)
+  await b.run('touch "$(printf "caf\\351")"; rm -r d f; ln -s /etc d; mkdir f; touch f/i; git init -q empty')
+  assert.match((await b.use('git_commit', { message: 'x' })).output, /5 files changed/)
+  assert.equal((await b.run('git status --short')).output, '?? empty/')
+  await b.run(
+    `git init -q in && cd in && git commit -q --allow-empty -m in && cd .. && git add in && git commit -qm in && cd in
+    echo '* filter=evil' > .gitattributes; echo 1 > file; git add .; git config filter.evil.clean 'touch ${out}/ran; cat'
+    echo 2 > file; echo 2 > ../f/i`,
+  )
+  for (const paths of [[], ['.']]) await b.use('git_commit', { message: 'y', paths })
+  assert.deepEqual(readdirSync(out), [])
+})
+
+test('nothing in .git leads git out of the workspace', async (t) => {
+  const out = tempFolder(t)
+  write(out, { note: 'note\n' })
+  const other = makeRepo(t, { 'other.txt': 'OTHER LINE\n' })
+  const head = git(other, 'rev-parse', 'HEAD')
+  for (const command of [
+    `ln -s ${out}/note .git/COMMIT_EDITMSG`,
+    `rm -rf .git/logs; mkdir .git/logs; ln -s ${out}/note .git/logs/HEAD`,
+    `rm -rf .git/refs/heads; ln -s ${other}/.git/refs/heads .git/refs/heads`,
+    `rm -rf .git/objects; ln -s ${other}/.git/objects .git/objects`,
+    `mkdir -p .git/objects/info; echo ${other}/.git/objects > .git/objects/info/alternates; echo ${head} > .git/refs/heads/main`,
+    `echo ${other}/.git > .git/commondir`,
+    'rm .git/HEAD; mkfifo .git/HEAD',
+    'rm -r .git/info; touch .git/info; mkfifo .git/refs/heads/pipe',
+  ]) {
+    const b = await box(t, { a: 'a\n' })
+    await b.run(`echo 2 >> a; ${command}`)
+    for (const [tool, input] of Object.entries({ git_status: {}, git_log: {}, git_commit: { message: 'x' } })) {
+      const { ok, output } = await b.use(tool, input)
+      assert.equal(ok, false, `${command}: ${tool}: ${output}`)
+      assert.doesNotMatch(output, /OTHER LINE/)
+    }
+    assert.equal(git(other, 'rev-parse', 'HEAD'), head, command)
+    assert.equal(readFileSync(join(out, 'note'), 'utf8'), 'note\n', command)
   }
 })

@@ -4,7 +4,7 @@
  * some history, no remote, no hooks, no configuration of the original but what its files need.
  */
 import { existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { basename, isAbsolute, join, relative } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ToolFailure } from '../define.ts'
 import { CLONE_DEPTH, CLONE_MS_MAX } from '../limits.ts'
@@ -23,7 +23,10 @@ export async function makeTree(tree: string, scratch: string, source: Source | u
   rmSync(scratch, { recursive: true, force: true })
   rmSync(tree, { recursive: true, force: true })
   mkdirSync(tree, { recursive: true })
-  if (!source) return { name: 'workspace', ...newRepo(tree, { branch: 'main' }, '') }
+  if (!source) {
+    newRepo(tree, { branch: 'main' }, '')
+    return { name: 'workspace', branch: 'main' }
+  }
   const { url, ref } = source
   const path = localPath(url)
   try {
@@ -75,21 +78,18 @@ function found(path: string): { repo: Repo; prefix: string } {
 /** What `ref` means, a branch before a tag or commit of the same name; without it what is checked out. */
 async function startOf(repo: Repo, view: string, path: string, ref: string | undefined): Promise<Start> {
   const ask = (args: string[]) => git(args, { cwd: repo.top, repo, view })
-  const [head, any] = await Promise.all([
-    ref === undefined ? ask(['symbolic-ref', '-q', 'HEAD']) : undefined,
+  const [named, any] = await Promise.all([
+    ask(ref === undefined ? ['symbolic-ref', '-q', 'HEAD'] : ['show-ref', '--verify', `refs/heads/${ref}`]),
     ask(['rev-parse', '--verify', '-q', '--end-of-options', `${ref ?? 'HEAD'}^{commit}`]),
   ])
   if (any.code === 127) throw gitMissing(any.stderr)
   if (/not a git repository|unknown repository extension/.test(any.stderr))
     throw new ToolFailure('repo_not_git', `git cannot read ${path}: ${any.stderr.trim()}`)
-  const name = head === undefined ? `refs/heads/${ref}` : head.stdout.trim() || undefined
-  const branch = name?.replace(/^refs\/heads\//, '')
-  const tip = name === undefined ? any : await ask(['show-ref', '--verify', '--hash', name])
-  if (branch !== undefined && tip.code === 0) return { branch, commit: tip.stdout.trim() }
-  if (any.code === 0) return { commit: any.stdout.trim() }
-  if (ref !== undefined)
+  const [, tip, branch] = /^([\da-f]+ )?refs\/heads\/(.+)\n$/.exec(named.stdout) ?? []
+  const commit = tip?.trim() ?? (any.code === 0 ? any.stdout.trim() : undefined)
+  if (ref !== undefined && commit === undefined)
     throw new ToolFailure('ref_not_found', `${ref} is not a branch, tag or commit of ${path}`, 'Check repo.ref.')
-  return branch === undefined ? {} : { branch }
+  return { ...(branch === undefined ? {} : { branch }), ...(commit === undefined ? {} : { commit }) }
 }
 
 async function copyLocal(tree: string, scratch: string, path: string, ref: string | undefined): Promise<Start> {
@@ -128,17 +128,17 @@ async function fetchHistory(copy: GitOptions, view: string, { commit }: Start): 
 }
 
 /** An empty repo that stands at `start`, even before that commit is in it. `config` is what it is made from. */
-function newRepo(tree: string, { branch, commit }: Start, config: string): Start {
+function newRepo(tree: string, start: Start, config: string): void {
   const folder = join(tree, '.git')
   for (const name of ['objects', 'refs/heads', 'refs/tags', 'logs']) mkdirSync(join(folder, name), { recursive: true })
+  const { branch = start.commit === undefined ? 'main' : undefined, commit } = start
   const head = branch === undefined ? 'HEAD' : `refs/heads/${branch}`
   if (branch !== undefined) writeFileSync(join(folder, 'HEAD'), `ref: ${head}\n`)
   if (commit !== undefined) {
-    mkdirSync(join(folder, head, '..'), { recursive: true })
+    mkdirSync(dirname(join(folder, head)), { recursive: true })
     writeFileSync(join(folder, head), `${commit}\n`)
   }
   settle(tree, config)
-  return { ...(branch === undefined ? {} : { branch }), ...(commit === undefined ? {} : { commit }) }
 }
 
 async function cloned(tree: string, scratch: string, url: string, ref: string | undefined): Promise<Start> {
