@@ -60,6 +60,7 @@ const Schema = z.object({
     .int('must be whole')
     .positive('must be more than 0')
     .default(6000),
+  STINT_WEBHOOK_SECRET: z.string().min(16, 'must have 16 characters or more').optional(),
   STINT_PUBLIC_URL: url.optional(),
   STINT_CORS_ORIGINS: list.pipe(z.array(url)).optional(),
   STINT_REPO_ROOTS: list

@@ -116,6 +116,9 @@ export type PostReply =
   | { ok: false; why: 'gone' | 'ended' | 'not_waiting' }
   | { ok: false; why: 'decided'; approved: boolean }
 
+/** `begun`: somebody has intended it before, and may have done it. `outcome` is there once it is known. */
+export type Journaled = { begun: boolean; outcome?: unknown }
+
 /** Where a run stood after a step: what a fork begins from. */
 export type Mark = { step: number; messageSeq: number; head?: SnapshotRef }
 
@@ -136,6 +139,10 @@ export type Store = {
   commit(commit: Commit): Promise<CommitReply>
   /** Keeps the lease; brings what people sent meanwhile. Undefined: the lease is lost. */
   renew(request: { runId: string; token: number; leaseMs: number; now: number }): Promise<InboxEntry[] | undefined>
+  /** Writes down that an effect outside is about to happen, and tells what is known of it. Undefined: the lease is lost. */
+  intend(request: { runId: string; token: number; effectId: string }): Promise<Journaled | undefined>
+  /** Writes down what became of it. */
+  settle(request: { runId: string; token: number; effectId: string; outcome: unknown }): Promise<void>
   /** Puts what a person sent where the next step reads it. */
   post(post: Post): Promise<PostReply>
   /** Runs that somebody must look at now, oldest first. Each is named again only `againMs` later. */
@@ -279,6 +286,22 @@ export type Sandbox = {
   close(): Promise<void>
 }
 
+// ---- callbacks -----------------------------------------------------------------------------------------------------
+
+export type Callbacks = {
+  /** Why this address may not be called; undefined when it may. Nothing is sent. */
+  refuse(url: string): string | undefined
+  /** Sends one signed message. Never throws. `again`: a later try may help. */
+  send(message: {
+    url: string
+    /** The same for every try, so that the receiver can tell them. */
+    id: string
+    at: number
+    body: string
+    signal: AbortSignal
+  }): Promise<{ ok: true } | { ok: false; again: boolean; detail: string }>
+}
+
 // ---- objects -----------------------------------------------------------------------------------------------------
 
 /** Immutable bytes named by their sha256. `get` answers undefined for what is not there. */
@@ -308,4 +331,6 @@ export type Ports = {
   model: Model
   sandbox: Sandbox
   snapshots: Snapshots
+  /** Undefined: nobody can be called back. */
+  callbacks?: Callbacks
 }

@@ -11,8 +11,9 @@ import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
 import { mayLive, systemClock, systemIds, thisProcess } from './adapters/system.ts'
+import { webhooks } from './adapters/webhook.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
-import type { Env } from './env.ts'
+import { type Env, isLoopback } from './env.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
 import type { Model, Ports, Snapshots, Store } from './ports.ts'
 import type { Log } from './telemetry/log.ts'
@@ -73,6 +74,14 @@ export async function wire(env: Env, log: Log): Promise<Wired> {
     },
     sandbox,
     snapshots,
+    ...(env.STINT_WEBHOOK_SECRET
+      ? {
+          callbacks: webhooks({
+            secret: env.STINT_WEBHOOK_SECRET,
+            loopback: isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length,
+          }),
+        }
+      : {}),
   }
   return {
     ports,

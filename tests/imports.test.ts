@@ -44,7 +44,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/ports\.ts$/,
       /^sandbox-runner\/protocol\.ts$/,
       /^node:/,
-      /^groq-sdk/,
+      /^(groq-sdk|ioredis)/,
       /^zod$/,
     ],
   ],
@@ -54,9 +54,9 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
   ],
   [/^functions\/[a-z]+\.ts$/, [/^functions\//, /^hono/, /^@hono\//, /^node:/]],
   [/^sandbox-runner\/tools\//, [/^sandbox-runner\/(tools|text)\//, /^sandbox-runner\/(define|limits)\.ts$/, /^zod$/]],
-  [/^sandbox-runner\/text\//, [/^sandbox-runner\/text\//, /^sandbox-runner\/(define|limits)\.ts$/, /^picomatch$/]],
+  [/^sandbox-runner\/text\//, [/^sandbox-runner\/text\//, /^sandbox-runner\/(define|limits)\.ts$/, /^(picomatch|diff)$/]],
   [/^sandbox-runner\/(catalogue|define|limits|protocol)\.ts$/, [/^sandbox-runner\/(tools\/|define\.ts$)/, /^zod$/]],
-  [/^sandbox-runner\//, [/^sandbox-runner\//, /^node:/, /^(zod|diff|ignore|picomatch)$/]],
+  [/^sandbox-runner\//, [/^sandbox-runner\//, /^node:/, /^(zod|diff|picomatch)$/]],
   [
     /^cli\//,
     [

@@ -4,7 +4,7 @@
  * cost does not grow with the run, a simulation can decide every time, and sending one again does nothing twice.
  *
  * The hash of a run: `run` (its record), `status`, `step`, `token`, `owner`, `until` (the lease), `due`, `awaits`,
- * `inbox` (entries ever), `seen` (entries read), `last` (the newest commit), `claims`, `sid`, `feedback`.
+ * `inbox` (entries ever), `seen` (entries read), `last` (the newest commit), `claims`, `closed`, `sid`, `feedback`.
  */
 
 /** Shared by all: names of fields and the moves they have in common. */
@@ -35,7 +35,7 @@ if hash ~= '' then
     if tonumber(till) > now then return {its == hash and 'EXISTS' or 'MISMATCH', other} end
   end
 end
-local status, step, sid, made, record = arg(), arg(), arg(), arg(), arg()
+local status, closed, step, sid, made, record = arg(), arg(), arg(), arg(), arg(), arg()
 local open = redis.call('HGET', session, 'open')
 if open and open ~= '' then return {'BUSY', open} end
 redis.call('HSETNX', session, 'session', made)
@@ -43,8 +43,8 @@ redis.call('HSET', session, 'open', ended(status) and '' or id)
 redis.call('ZADD', runs, 0, id)
 redis.call('ZADD', index, 0, id)
 redis.call('HSET', run, 'run', record, 'status', status, 'step', step, 'token', 0, 'owner', '', 'until', 0, 'awaits', '',
-  'inbox', 0, 'seen', 0, 'last', '', 'claims', 0, 'sid', sid, 'idem', hash ~= '' and idem or '')
-due(run, dues, id, ended(status) and '' or dueAt)
+  'inbox', 0, 'seen', 0, 'last', '', 'claims', 0, 'closed', closed, 'sid', sid, 'idem', hash ~= '' and idem or '')
+due(run, dues, id, closed == '1' and '' or dueAt)
 redis.call('RPUSH', marks, arg())
 push(messages) push(events) put(layers) add(blobs)
 if hash ~= '' then redis.call('SET', idem, id .. ' ' .. hash .. ' ' .. expires, 'PX', expires - now) end
@@ -54,10 +54,10 @@ return {'OK'}
 const CLAIM = `
 local run, messages, inbox, dues = unpack(KEYS)
 local id, owner, now, lease, grace, want = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg()), arg()
-local status, step, token, holder, till, dueAt, claims, seen, record = unpack(redis.call('HMGET', run,
-  'status', 'step', 'token', 'owner', 'until', 'due', 'claims', 'seen', 'run'))
+local status, closed, step, token, holder, till, dueAt, claims, seen, record = unpack(redis.call('HMGET', run,
+  'status', 'closed', 'step', 'token', 'owner', 'until', 'due', 'claims', 'seen', 'run'))
 if not status then return {'GONE'} end
-if ended(status) then return {'ENDED'} end
+if closed == '1' then return {'ENDED'} end
 if want ~= '' and want ~= step then return {tonumber(want) < tonumber(step) and 'STALE' or 'FUTURE'} end
 if status == 'waiting' and (dueAt == '' or tonumber(dueAt) > now) then return {'WAITING', dueAt} end
 if tonumber(till) > now and holder ~= owner then return {'BUSY', till} end
@@ -70,22 +70,23 @@ return {'OK', token, claims, record, seen, redis.call('LRANGE', messages, 0, -1)
 const COMMIT = `
 local run, messages, events, marks, inbox, session, layers, dues, bySession, byRepo, blobs = unpack(KEYS)
 local id, token, after, commit, now = arg(), arg(), arg(), arg(), tonumber(arg())
-local keep, dueAt, status, step, nextSeen, read, awaits = tonumber(arg()), arg(), arg(), arg(), arg(), tonumber(arg()), arg()
-local held, current, last, entries, owner, sid = unpack(redis.call('HMGET', run,
-  'token', 'step', 'last', 'inbox', 'owner', 'sid'))
+local keep, dueAt, status, closed, step = tonumber(arg()), arg(), arg(), arg(), arg()
+local nextSeen, read, awaits = arg(), tonumber(arg()), arg()
+local held, current, before, last, entries, owner = unpack(redis.call('HMGET', run,
+  'token', 'step', 'status', 'last', 'inbox', 'owner'))
 if not held then return {'GONE'} end
 if last == commit then return {'OK', nextSeen, unread(inbox, nextSeen)} end
 if held ~= token then return {'FENCED'} end
 if current ~= after then return {'STALE'} end
 local news = unread(inbox, nextSeen)
-if ended(status) and status ~= 'cancelled' and tonumber(entries) > read then return {'UNREAD', nextSeen, news} end
+if ended(status) and not ended(before) and status ~= 'cancelled' and tonumber(entries) > read then return {'UNREAD', nextSeen, news} end
 if status == 'waiting' then
   for _, entry in ipairs(news) do
     local topic = string.match(entry, '^[^\\n]*')
     if topic == 'cancel' or (awaits ~= '' and topic == awaits) then dueAt = now end
   end
 end
-redis.call('HSET', run, 'run', arg(), 'status', status, 'step', step, 'owner', keep > 0 and owner or '',
+redis.call('HSET', run, 'run', arg(), 'status', status, 'closed', closed, 'step', step, 'owner', keep > 0 and owner or '',
   'until', keep > 0 and now + keep or 0, 'awaits', awaits, 'seen', nextSeen, 'last', commit, 'claims', 0)
 due(run, dues, id, dueAt)
 local mark, head = arg(), arg()
@@ -99,8 +100,8 @@ return {'OK', nextSeen, news}
 const RENEW = `
 local run, inbox, dues = unpack(KEYS)
 local id, token, now, lease, grace = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())
-local held, status, till, entries, seen = unpack(redis.call('HMGET', run, 'token', 'status', 'until', 'inbox', 'seen'))
-if held ~= token or ended(status) then return {'LOST'} end
+local held, closed, till, entries, seen = unpack(redis.call('HMGET', run, 'token', 'closed', 'until', 'inbox', 'seen'))
+if held ~= token or closed == '1' then return {'LOST'} end
 if till - now < lease / 2 then
   redis.call('HSET', run, 'until', now + lease)
   due(run, dues, id, now + lease + grace)
@@ -127,6 +128,15 @@ if decision then redis.call('HSET', sent, topic, entry) end
 redis.call('HSET', run, 'inbox', seq)
 if wake == 1 and tonumber(till) <= now then due(run, dues, id, now) end
 return {'OK', seq, wake, step}
+`
+
+const INTEND = `
+local run, journal = unpack(KEYS)
+local token, effect = arg(), arg()
+if redis.call('HGET', run, 'token') ~= token then return {'LOST'} end
+local known = redis.call('HGET', journal, effect)
+if not known then redis.call('HSET', journal, effect, '') return {'NEW'} end
+return {'BEGUN', known}
 `
 
 const DUE = `
@@ -159,8 +169,8 @@ return {'OK'}
 `
 
 export const SCRIPTS = Object.fromEntries(
-  Object.entries({ START, CLAIM, COMMIT, RENEW, POST, DUE, RATE, FORGET }).map(([name, text]) => [
+  Object.entries({ START, CLAIM, COMMIT, RENEW, INTEND, POST, DUE, RATE, FORGET }).map(([name, text]) => [
     name,
     PRELUDE + text,
   ]),
-) as Record<'START' | 'CLAIM' | 'COMMIT' | 'RENEW' | 'POST' | 'DUE' | 'RATE' | 'FORGET', string>
+) as Record<'START' | 'CLAIM' | 'COMMIT' | 'RENEW' | 'INTEND' | 'POST' | 'DUE' | 'RATE' | 'FORGET', string>

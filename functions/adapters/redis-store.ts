@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { awaitedTopic, topicOf } from '../core/inbox.ts'
+import { awaitedTopic, isClosed, topicOf } from '../core/inbox.ts'
 import { WAKE_GRACE_MS } from '../core/limits.ts'
 import { Event, Feedback, InboxEntry, Layer, Message, Run, Session } from '../core/types.ts'
 import type { Mark, Snapshots, Store } from '../ports.ts'
@@ -129,7 +129,15 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
         ],
         [
           ...[runId, now, now + WAKE_GRACE_MS, idempotency?.hash ?? '', now + IDEMPOTENCY_MS],
-          ...[run.status, run.step, sessionId, JSON.stringify(session), record.text, markOf(run)],
+          ...[
+            run.status,
+            isClosed(run) ? 1 : 0,
+            run.step,
+            sessionId,
+            JSON.stringify(session),
+            record.text,
+            markOf(run),
+          ],
           ...[said.texts.length, ...said.texts, seen.texts.length, ...seen.texts],
           ...[fields.length / 2, ...fields, large.length, ...large],
         ],
@@ -189,7 +197,7 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
           key('run', runId, 'objects'),
         ],
         [
-          ...[runId, token, after, id, now, keepMs, dueAt ?? '', run.status, run.step],
+          ...[runId, token, after, id, now, keepMs, dueAt ?? '', run.status, isClosed(run) ? 1 : 0, run.step],
           ...[run.inboxSeen, inboxRead, awaitedTopic(run) ?? '', record.text],
           ...[run.step > after ? markOf(run) : '', run.head ? JSON.stringify(run.head) : ''],
           ...[said.texts.length, ...said.texts, seen.texts.length, ...seen.texts, fields.length / 2, ...fields],
@@ -207,6 +215,16 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
       const reply = await script('RENEW', keys, [runId, token, now, leaseMs, WAKE_GRACE_MS])
       const [code, seen = '0', news] = reply as unknown as [string, string, string[]]
       return code === 'OK' ? inboxOf(news, seen) : undefined
+    },
+
+    async intend({ runId, token, effectId }) {
+      const [code, known] = await script('INTEND', [key('run', runId), key('run', runId, 'journal')], [token, effectId])
+      if (code === 'LOST') return undefined
+      return { begun: code === 'BEGUN', ...(known ? { outcome: JSON.parse(known) as unknown } : {}) }
+    },
+
+    async settle({ runId, effectId, outcome }) {
+      await ask('HSET', key('run', runId, 'journal'), effectId, JSON.stringify(outcome))
     },
 
     async post({ runId, id, entry, now }) {

@@ -8,6 +8,7 @@
  *     marks        where a run stood after each step: what a fork begins from
  *     events       what watchers see, appended, numbered without gaps
  *     inbox        what people sent: appended by them, read by the next step
+ *     journal      effects outside: intended, and what became of them
  *     remembered   approvals that hold for all runs of a session or a repo
  *     layers       what each step changed in a workspace; a row of layers is a snapshot
  */
@@ -47,6 +48,9 @@ CREATE TABLE IF NOT EXISTS events (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS inbox (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, topic TEXT NOT NULL, entry TEXT NOT NULL, UNIQUE (run_id, seq)
+) STRICT;
+CREATE TABLE IF NOT EXISTS journal (
+  run_id TEXT NOT NULL, effect_id TEXT NOT NULL, outcome TEXT, UNIQUE (run_id, effect_id)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS remembered (
   place TEXT NOT NULL, hash TEXT NOT NULL, UNIQUE (place, hash)

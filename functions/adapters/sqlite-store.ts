@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { awaitedTopic, hasEnded, topicOf } from '../core/inbox.ts'
+import { awaitedTopic, hasEnded, isClosed, topicOf } from '../core/inbox.ts'
 import { WAKE_GRACE_MS } from '../core/limits.ts'
 import { Event, Feedback, InboxEntry, Layer, Message, Run, type RunStatus, Session } from '../core/types.ts'
 import type { Mark, Owner, Page, Store } from '../ports.ts'
@@ -156,7 +156,8 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       return atomically(() => {
         const found = runRow(runId)
         if (!found) return { ok: false as const, why: 'gone' as const }
-        if (hasEnded(found)) return { ok: false as const, why: 'ended' as const }
+        const held = Run.parse(JSON.parse(found.run))
+        if (isClosed(held)) return { ok: false as const, why: 'ended' as const }
         if (step !== undefined && step !== found.step)
           return { ok: false as const, why: step < found.step ? ('stale' as const) : ('future' as const) }
         if (found.status === 'waiting' && (found.due_at ?? Number.POSITIVE_INFINITY) > now)
@@ -177,7 +178,6 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           now + leaseMs + WAKE_GRACE_MS,
           runId,
         )
-        const held = Run.parse(JSON.parse(found.run))
         const messages = rows<{ message: string }>('SELECT message FROM messages WHERE run_id = ? ORDER BY seq', runId)
         return {
           ok: true as const,
@@ -213,7 +213,12 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         if (found.token !== token) return { ok: false as const, why: 'fenced' as const }
         if (found.step !== after) return { ok: false as const, why: 'stale' as const }
         const inbox = unread(runId, next.inboxSeen)
-        if (hasEnded(next) && next.status !== 'cancelled' && inbox.some((entry) => entry.seq > inboxRead))
+        if (
+          hasEnded(next) &&
+          !hasEnded(found) &&
+          next.status !== 'cancelled' &&
+          inbox.some((entry) => entry.seq > inboxRead)
+        )
           return { ok: false as const, why: 'unread' as const, inbox }
         const awaits = awaitedTopic(next)
         // What the run begins to wait for may be there already: then it is due now, whoever dies next.
@@ -254,7 +259,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
     async renew({ runId, token, leaseMs, now }) {
       // Most renewals find nothing new; only the lease itself is written then.
       const found = runRow(runId)
-      if (!found || found.token !== token || hasEnded(found)) return undefined
+      if (!found || found.token !== token || isClosed(JSON.parse(found.run) as Run)) return undefined
       if (found.lease_until - now < leaseMs / 2)
         run(
           'UPDATE runs SET lease_until = ?, due_at = ? WHERE run_id = ? AND token = ?',
@@ -264,6 +269,24 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           token,
         )
       return found.inbox_seq === 0 ? [] : unread(runId, (JSON.parse(found.run) as Run).inboxSeen)
+    },
+
+    async intend({ runId, token, effectId }) {
+      return atomically(() => {
+        if (runRow(runId)?.token !== token) return undefined
+        const known = row<{ outcome: string | null }>(
+          'SELECT outcome FROM journal WHERE run_id = ? AND effect_id = ?',
+          runId,
+          effectId,
+        )
+        if (!known) run('INSERT INTO journal (run_id, effect_id) VALUES (?, ?)', runId, effectId)
+        const outcome = known?.outcome ? { outcome: JSON.parse(known.outcome) as unknown } : {}
+        return { begun: known !== undefined, ...outcome }
+      })
+    },
+
+    async settle({ runId, effectId, outcome }) {
+      run('UPDATE journal SET outcome = ? WHERE run_id = ? AND effect_id = ?', JSON.stringify(outcome), runId, effectId)
     },
 
     async post({ runId, id, entry, now }) {
@@ -418,7 +441,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         if (row("SELECT 1 FROM runs WHERE session_id = ? AND status IN ('queued', 'running', 'waiting')", sessionId))
           return { ok: false as const, why: 'busy' as const }
         const { workspaceId } = Session.parse(JSON.parse(found.session))
-        for (const table of ['messages', 'marks', 'events', 'inbox', 'idempotency'])
+        for (const table of ['messages', 'marks', 'events', 'journal', 'inbox', 'idempotency'])
           run(`DELETE FROM ${table} WHERE run_id IN (SELECT run_id FROM runs WHERE session_id = ?)`, sessionId)
         const own = rows<{ layer_id: string }>(
           'SELECT DISTINCT layer_id FROM layers WHERE workspace_id = ? AND layer_id NOT IN (SELECT layer_id FROM layers WHERE workspace_id <> ?)',

@@ -42,7 +42,7 @@ export function eventsOf(before: Run, after: Run, messages: Message[]): Event[] 
     seen.push(['run.waiting', { ...after.waitingFor }])
   }
   const ended = ENDINGS[after.status]
-  if (ended) {
+  if (ended && after.status !== before.status) {
     const { stopReason, answer, usage, turns, diffStat, tests } = after
     seen.push([
       ended,

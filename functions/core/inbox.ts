@@ -12,5 +12,8 @@ export function awaitedTopic({ status, waitingFor }: Pick<Run, 'status' | 'waiti
   return waitingFor?.kind === 'question' ? 'message' : undefined
 }
 
+/** Nothing is left to do for it, not even to tell somebody. */
+export const isClosed = (run: Pick<Run, 'status' | 'action'>): boolean => hasEnded(run) && run.action.type === 'stop'
+
 export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled'

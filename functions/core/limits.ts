@@ -49,6 +49,12 @@ export const WAKE_GRACE_MS = 1_000
 export const WAIT_MS_DEFAULT = 7 * 24 * 3600_000
 export const RUNS_AT_ONCE_MAX = 16
 
+/** Claims of one action without a commit before the run is given up: it kills whoever works on it. */
+export const CLAIMS_MAX = 8
+/** Pauses between the tries of a callback (standardwebhooks.com suggests such a schedule); a day in all. */
+export const CALLBACK_DELAYS_MS = [5, 30, 120, 600, 1800, 7200, 21_600, 54_000].map((seconds) => seconds * 1000)
+export const CALLBACK_MS_MAX = 15_000
+
 export const EVENT_TEXT_CHARS_MAX = 4000
 export const PREVIEW_CHARS_MAX = 400
 export const PAGE_ITEMS_DEFAULT = 50

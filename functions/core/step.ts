@@ -4,8 +4,10 @@
  * visible. Called twice with the same arguments it answers the same, so a crash between two commits costs nothing
  * but the work that was not committed. An outcome that does not belong to the action changes nothing.
  */
+import { close } from './closing.ts'
 import { eventsOf } from './events.ts'
 import { afterModelFailure, afterSandboxFailure } from './failure.ts'
+import { hasEnded } from './inbox.ts'
 import { end, type Move, stay } from './moves.ts'
 import { chargeTurn, finishTurn, foldResults, nextTurn, schedule } from './turn.ts'
 import type { Outcome, Run, Step } from './types.ts'
@@ -28,7 +30,7 @@ export function step(run: Run, outcome: Outcome): Step {
 
 function transition(run: Run, outcome: Outcome): Move {
   const { action } = run
-  if (action.type === 'stop') return stay(run)
+  if (hasEnded(run)) return close(run, outcome)
   if (outcome.inbox.some((entry) => entry.type === 'cancel')) return cancel(run, outcome)
 
   switch (outcome.type) {
@@ -62,5 +64,11 @@ function transition(run: Run, outcome: Outcome): Move {
 
     case 'woken':
       return resume(run, outcome)
+
+    case 'no_progress':
+      return end(run, outcome, 'stuck', [], outcome.detail)
+
+    case 'notified':
+      return stay(run)
   }
 }

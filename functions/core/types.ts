@@ -187,6 +187,8 @@ export const Action = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run_tools'), callIds: z.array(z.string()), notBefore: z.number().optional() }),
   z.object({ type: z.literal('check'), notBefore: z.number().optional() }),
   z.object({ type: z.literal('wait') }),
+  /** The run has ended; whoever asked to be told is told. */
+  z.object({ type: z.literal('notify'), notBefore: z.number().optional() }),
   z.object({ type: z.literal('stop') }),
 ])
 export type Action = z.infer<typeof Action>
@@ -243,6 +245,13 @@ export const Run = z.object({
   /** Hashes of calls approved for the rest of the run. */
   remembered: z.array(z.string()),
   repo: Repo.optional(),
+  /** Who is told of the end, and whether that worked. */
+  callbackUrl: z.string().optional(),
+  callback: z
+    .object({ state: z.enum(['delivered', 'failed']), tries: z.number().int(), at: z.number(), detail: z.string() })
+    .optional(),
+  /** The run this one was forked from, and after which of its steps. */
+  forkedFrom: z.object({ runId: z.string(), step: z.number().int() }).optional(),
   workspaceId: z.string(),
   start: SnapshotRef.optional(),
   head: SnapshotRef.optional(),
@@ -329,6 +338,15 @@ export const Outcome = z.discriminatedUnion('type', [
     change: WorkspaceChange.optional(),
   }),
   z.object({ type: z.literal('sandbox_failure'), code: z.string(), message: z.string(), retry: z.boolean() }),
+  /** `again`: it may help to try once more later. */
+  z.object({
+    type: z.literal('notified'),
+    state: z.enum(['delivered', 'failed']),
+    again: z.boolean(),
+    detail: z.string(),
+  }),
+  /** Whoever works on the action dies of it, or no wake-up reaches it. */
+  z.object({ type: z.literal('no_progress'), detail: z.string() }),
   /** Nothing was performed: the run woke for its inbox or its deadline. */
   z.object({ type: z.literal('woken') }),
 ])

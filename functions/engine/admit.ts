@@ -16,6 +16,7 @@ export type RunRequest = {
   approval?: ApprovalMode | undefined
   limits?: Partial<Limits> | undefined
   model?: string | undefined
+  callbackUrl?: string | undefined
 }
 export type ToolRequest = {
   tool: string
@@ -109,6 +110,7 @@ async function admit(
       ...(session.repo ? { repo: session.repo.url } : {}),
     }),
     ...(session.repo ? { repo: session.repo } : {}),
+    ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
     workspaceId: session.workspaceId,
     ...(session.head ? { head: session.head } : {}),
     diffStat: { files: 0, additions: 0, deletions: 0 },

@@ -3,12 +3,13 @@
  * up, or somebody else holds it. Nothing is shown before it is committed. Whatever kills this process leaves the run
  * at its last commit; the next stint goes on from there by the same path.
  */
-import { hasEnded } from '../core/inbox.ts'
-import { LEASE_MS, LEASE_RENEW_MS, NAP_MS_MAX, WAKE_GRACE_MS } from '../core/limits.ts'
+import { isClosed } from '../core/inbox.ts'
+import { CLAIMS_MAX, LEASE_MS, LEASE_RENEW_MS, NAP_MS_MAX, WAKE_GRACE_MS } from '../core/limits.ts'
 import { step } from '../core/step.ts'
 import type { InboxEntry, Layer, Outcome, Run } from '../core/types.ts'
 import type { Ports, Wake } from '../ports.ts'
-import { type Effect, type Held, perform } from './perform.ts'
+import type { Held } from './held.ts'
+import { type Effect, perform } from './perform.ts'
 
 /**
  * How a stint ended. `lost`: another process took the run over. `stale`: the wake-up was for a step that is done.
@@ -34,7 +35,10 @@ export async function advance({ runId, step: at }: Wake, until: () => number, po
   try {
     for (;;) {
       const started = clock.now()
-      const effect = await nextEffect(held, inbox, until(), ports)
+      const effect =
+        claim.claims > CLAIMS_MAX && held.commits === 0
+          ? noProgress(`${claim.claims - 1} tries of ${held.run.action.type} broke off without a result.`)
+          : await nextEffect(held, inbox, until(), ports)
       if (effect === 'hand_over') return await giveBack(held, pauseMs(held.run, clock.now()), ports)
       if (lease.lost()) return 'lost'
       // Broken off, or people spoke meanwhile: what they sent goes into this very step.
@@ -48,7 +52,7 @@ export async function advance({ runId, step: at }: Wake, until: () => number, po
       const done = await commitStep(held, outcome, effect?.layers ?? [], clock.now() < until(), ports)
       if (done === 'lost') return 'lost'
       inbox = done.inbox
-      if (hasEnded(held.run)) return 'ended'
+      if (isClosed(held.run)) return 'ended'
       if (held.run.status === 'waiting' && !answers(held.run, inbox)) return await rest(held, done.released, ports)
       if (done.released) {
         await queue.send({ runId, step: held.run.step }, 0)
@@ -59,6 +63,26 @@ export async function advance({ runId, step: at }: Wake, until: () => number, po
     lease.end()
   }
 }
+
+/**
+ * Ends a run that no wake-up reaches any more: the queue gave this one up. Only while the run still stands where the
+ * wake-up was sent for and nobody works on it; otherwise it goes on by itself, and nothing is done.
+ */
+export async function bury({ runId, step }: Wake, why: string, ports: Ports): Promise<'buried' | 'left'> {
+  const { store, clock, settings } = ports
+  const request = { runId, owner: `${settings.owner} bury`, leaseMs: LEASE_MS, now: clock.now() }
+  const claim = await store.claim({ ...request, ...(step === undefined ? {} : { step }) })
+  if (!claim.ok) return 'left'
+  const { run, messages, token } = claim
+  const held: Held = { run, messages, token, signal: new AbortController().signal, commits: 0 }
+  const { outcome } = noProgress(why)
+  const given = { ...outcome, at: clock.now(), workedMs: 0, inbox: claim.inbox } as Outcome
+  const done = await commitStep(held, given, [], false, ports)
+  if (done !== 'lost' && !isClosed(held.run)) await ports.queue.send({ runId, step: held.run.step }, 0)
+  return done === 'lost' ? 'left' : 'buried'
+}
+
+const noProgress = (detail: string): Effect => ({ outcome: { type: 'no_progress', detail }, layers: [] })
 
 /** Sleeps through a short pause, reads what people sent when that comes first, else performs the action. */
 async function nextEffect(
@@ -91,7 +115,7 @@ async function commitStep(
         throw new Error(`run ${held.run.runId} made no progress on ${held.run.action.type}`)
       return { inbox, released: false }
     }
-    const going = keep && made.run.status === 'running'
+    const going = keep && made.run.status !== 'waiting' && !isClosed(made.run)
     const now = ports.clock.now()
     const reply = await ports.store.commit({
       runId: made.run.runId,
@@ -122,7 +146,7 @@ const commitId = (held: Held): string => `${held.token}.${held.commits++}`
 
 /** When somebody must look at the run, should nobody have done so by then. */
 function dueAt(run: Run, afterMs: number, now: number): { dueAt?: number } {
-  if (hasEnded(run)) return {}
+  if (isClosed(run)) return {}
   if (run.status === 'waiting') return { dueAt: run.waitingFor?.until ?? now }
   return { dueAt: now + afterMs + WAKE_GRACE_MS }
 }

@@ -14,7 +14,7 @@ import {
   say,
   type ToolRequest,
 } from './admit.ts'
-import { advance, type Stint } from './advance.ts'
+import { advance, bury, type Stint } from './advance.ts'
 import { sweep } from './sweep.ts'
 
 export type { AgentContext } from '../core/context.ts'
@@ -54,6 +54,11 @@ export class AICodeAgent {
   advance(wake: Wake, until?: () => number): Promise<Stint> {
     const end = this.ports.clock.now() + STINT_MS_MAX
     return advance(wake, until ?? (() => end), this.ports)
+  }
+
+  /** For a wake-up that a queue gave up: ends its run as failed, unless it goes on without it. */
+  bury(wake: Wake, why: string): Promise<'buried' | 'left'> {
+    return bury(wake, why, this.ports)
   }
 
   sweep(): Promise<Wake[]> {

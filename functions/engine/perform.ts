@@ -4,6 +4,8 @@
  * the effect itself, which the next process performs again or finds done.
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
+import { hasEnded } from '../core/inbox.ts'
+import { CALLBACK_MS_MAX } from '../core/limits.ts'
 import { openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import { affordableTokens } from '../model/budget.ts'
@@ -12,9 +14,9 @@ import { meaningOf } from '../model/failures.ts'
 import type { Ports } from '../ports.ts'
 import { type PerformedCalls, performCalls, readCall, readCalls } from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
+import { notify } from './callback.ts'
+import type { Held } from './held.ts'
 
-/** A run as one stint holds it; `commits` counts those of this stint. */
-export type Held = { run: Run; messages: Message[]; token: number; signal: AbortSignal; commits: number }
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
 export type Effect = { outcome: Bare<Outcome>; layers: Layer[] }
 type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never
@@ -23,7 +25,7 @@ type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never
 export async function perform(held: Held, ports: Ports): Promise<Effect | undefined> {
   const done = new AbortController()
   // What is left of the run's own time bounds the work, so that nothing that hangs outlasts it.
-  const leftMs = held.run.limits.seconds * 1000 - held.run.workedMs
+  const leftMs = hasEnded(held.run) ? CALLBACK_MS_MAX : held.run.limits.seconds * 1000 - held.run.workedMs
   const outOfTime = new AbortController()
   void ports.clock.sleep(leftMs, done.signal).then(() => {
     if (!done.signal.aborted) outOfTime.abort()
@@ -46,6 +48,8 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
       return runTools(held, held.run.action.callIds, ports)
     case 'check':
       return check(held, ports)
+    case 'notify':
+      return { outcome: await notify(held, ports), layers: [] }
     case 'wait':
     case 'stop':
       return { outcome: { type: 'woken' }, layers: [] }

@@ -78,10 +78,14 @@ export function executeRoutes(face: Face) {
       return problem(c, 'model_not_configured', {
         detail: 'Set GROQ_API_KEY (or GROQ_BASE_URL for another server), or ask for model "scripted".',
       }) as never
-    if (body.callbackUrl)
+    const { callbackUrl } = body
+    const { callbacks } = agent.ports
+    const refused =
+      callbackUrl && (callbacks ? callbacks.refuse(callbackUrl) : 'needs STINT_WEBHOOK_SECRET, which is not set here')
+    if (refused)
       return problem(c, 'callback_refused', {
-        detail: 'callbackUrl needs STINT_WEBHOOK_SECRET, which is not set here.',
-        errors: [{ field: 'callbackUrl', message: 'not available here' }],
+        detail: `callbackUrl ${refused}.`,
+        errors: [{ field: 'callbackUrl', message: refused }],
       }) as never
     if (body.deliver?.branch || (body.deliver?.pullRequest ?? 'none') !== 'none')
       return problem(c, 'deliver_refused', {
@@ -99,7 +103,7 @@ export function executeRoutes(face: Face) {
     try {
       const repo = await checkRepo(body.repo, face)
       const admitted = await agent.execute(
-        { task, sessionId, repo, approval, limits, model },
+        { task, sessionId, repo, approval, limits, model, callbackUrl },
         key === undefined ? undefined : { key, hash: hashOf(body) },
       )
       if (!admitted.ok)

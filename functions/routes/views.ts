@@ -1,5 +1,6 @@
 /** Stored records as the HTTP face shows them, and the schemas that say so: ISO times, absent instead of null. */
 import { z } from '@hono/zod-openapi'
+import { hasEnded } from '../core/inbox.ts'
 import {
   ApprovalMode,
   DiffStat,
@@ -88,6 +89,10 @@ export const RunView = z
     repo: z.object({ url: z.string(), ref: z.string().optional(), subdir: z.string().optional() }).optional(),
     attempt: z.int(),
     trouble: z.object({ code: z.string(), message: z.string(), at: time }).optional(),
+    callback: z
+      .object({ state: z.enum(['pending', 'delivered', 'failed']), tries: z.int(), detail: z.string().optional() })
+      .optional(),
+    forkedFrom: z.object({ runId: z.string(), step: z.int() }).optional(),
     workedSeconds: z.number(),
     createdAt: time,
     updatedAt: time,
@@ -147,12 +152,20 @@ export function runView(run: Run): RunView {
     ...(repo ? { repo } : {}),
     attempt: run.attempt,
     ...(run.trouble ? { trouble: { ...run.trouble, at: iso(run.trouble.at) } } : {}),
+    ...(run.callbackUrl && hasEnded(run) ? { callback: callbackView(run) } : {}),
+    ...(run.forkedFrom ? { forkedFrom: run.forkedFrom } : {}),
     workedSeconds: Math.round(workedMs) / 1000,
     createdAt: iso(createdAt),
     updatedAt: iso(updatedAt),
     ...(endedAt === undefined ? {} : { endedAt: iso(endedAt) }),
     links: linksOf(runId),
   }
+}
+
+function callbackView({ callback, attempt, trouble }: Run): NonNullable<RunView['callback']> {
+  if (!callback) return { state: 'pending', tries: attempt, ...(trouble ? { detail: trouble.message } : {}) }
+  const { state, tries, detail } = callback
+  return { state, tries, ...(detail ? { detail } : {}) }
 }
 
 export const EventView = z

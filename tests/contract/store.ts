@@ -88,6 +88,7 @@ export function next(
     step: run.step + 1,
     messageSeq: run.messageSeq + messages.length,
     eventSeq: run.eventSeq + events.length,
+    ...(change?.stopReason ? { action: { type: 'stop' as const } } : {}),
     ...change,
   }
   return {
