@@ -121,6 +121,25 @@ export const COMMANDS: Record<string, Command> = {
     help: ['--reason TEXT', SERVER_HELP],
     run: async (given) => (await import('./send.ts')).cancel(given),
   },
+  fork: {
+    usage: 'fork RUN --step N',
+    about: 'a second run from a step of the first',
+    options: {
+      ...SERVER,
+      step: { type: 'string' },
+      task: { type: 'string' },
+      model: { type: 'string' },
+      detach: { type: 'boolean' },
+    },
+    help: [
+      '--step N            go on from what was said and done up to this step; "stint show RUN" tells how many there are',
+      '--task TEXT         with another task',
+      '--model ID          with another model',
+      '--detach            do not follow the new run',
+      SERVER_HELP,
+    ],
+    run: async (given) => (await import('./send.ts')).fork(given),
+  },
   tools: {
     usage: 'tools',
     about: 'every tool with its risk',

@@ -1,4 +1,4 @@
-/** `approve`, `deny`, `say` and `cancel`: what a person tells a run. Locally the run then goes on in this process. */
+/** `approve`, `deny`, `say`, `cancel` and `fork`: what a person does to a run. Locally the run then goes on in this process. */
 import { type Connection, connect } from './connect.ts'
 import type { RunView } from './contract.ts'
 import { followToEnd } from './run.ts'
@@ -39,6 +39,30 @@ async function send(values: Given['values'], runId: string, path: string, body: 
     }
     connection.adopt(runId)
     return await followToEnd({ client: connection.client, runId, style: 'live', after, interrupt: 'leave', suffix: '' })
+  } finally {
+    await connection.close()
+  }
+}
+
+export async function fork({ values, words: [runId] }: Given): Promise<number> {
+  if (!runId) throw new UsageError('which run? "stint runs" lists them')
+  const step = Number(values.step)
+  if (values.step === undefined || !Number.isInteger(step) || step < 0)
+    throw new UsageError('--step takes a whole number: the step to go on from')
+  const connection = await connect(values.server as string | undefined)
+  try {
+    const made = await connection.client.post<{ runId: string }>(`/runs/${runId}/fork`, {
+      step,
+      ...(values.task ? { task: values.task } : {}),
+      ...(values.model ? { model: values.model } : {}),
+    })
+    if (values.detach || values.server) {
+      process.stdout.write(`started ${made.runId}; follow with: stint watch ${made.runId}${suffixOf(values.server)}\n`)
+      return 0
+    }
+    connection.adopt(made.runId)
+    const { client } = connection
+    return await followToEnd({ client, runId: made.runId, style: 'live', after: 0, interrupt: 'leave', suffix: '' })
   } finally {
     await connection.close()
   }

@@ -16,6 +16,7 @@ export const startedEvent = (run: Run): Event => ({
     model: run.model,
     approval: run.approval,
     limits: run.limits,
+    ...(run.forkedFrom ? { forkedFrom: run.forkedFrom } : {}),
   },
 })
 

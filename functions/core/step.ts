@@ -36,7 +36,7 @@ function transition(run: Run, outcome: Outcome): Move {
   switch (outcome.type) {
     case 'prepared': {
       if (action.type !== 'prepare') return stay(run)
-      const ready: Run = { ...run, start: outcome.head, head: outcome.head }
+      const ready: Run = { ...run, start: run.start ?? outcome.head, head: outcome.head }
       return run.kind === 'tool'
         ? schedule(ready, outcome, outcome.messages)
         : nextTurn(ready, outcome, outcome.messages)

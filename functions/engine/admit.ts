@@ -38,6 +38,8 @@ export type Refused = {
     | 'repo_mismatch'
     | 'run_ended'
     | 'not_waiting'
+    | 'step_not_found'
+    | 'fork_refused'
   message: string
   runId?: string
 }
@@ -199,8 +201,8 @@ const REFUSALS = {
   session_not_found: () => 'there is no such session',
 }
 
-const NOTHING_USED = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, costUsd: 0 }
-const refuse = (code: Refused['code'], message: string, runId?: string): Refused => ({
+export const NOTHING_USED = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, costUsd: 0 }
+export const refuse = (code: Refused['code'], message: string, runId?: string): Refused => ({
   ok: false,
   code,
   message,

@@ -15,6 +15,7 @@ import {
   type ToolRequest,
 } from './admit.ts'
 import { advance, bury, type Stint } from './advance.ts'
+import { type ForkRequest, fork } from './fork.ts'
 import { sweep } from './sweep.ts'
 
 export type { AgentContext } from '../core/context.ts'
@@ -48,6 +49,16 @@ export class AICodeAgent {
 
   cancel(runId: string, reason?: string): Promise<Sent> {
     return cancel(runId, reason, this.ports)
+  }
+
+  /** A new run from the middle of another. */
+  fork(request: ForkRequest): Promise<Admitted> {
+    return fork(request, this.ports)
+  }
+
+  /** What a person thought of a run. False: there is no such run. */
+  rate(runId: string, { score, comment }: { score: -1 | 1; comment?: string | undefined }): Promise<boolean> {
+    return this.ports.store.rate(runId, { score, ...(comment ? { comment } : {}), at: this.ports.clock.now() })
   }
 
   /** Performs one stint. `until` tells (epoch ms) when it must hand over; it is asked before every step. */

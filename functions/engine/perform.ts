@@ -56,7 +56,7 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
   }
 }
 
-async function prepare({ run, token, signal }: Held, ports: Ports): Promise<Effect> {
+async function prepare({ run, messages: had, token, signal }: Held, ports: Ports): Promise<Effect> {
   const { runId, sessionId, workspaceId, repo, head } = run
   const layers = () => ports.store.layers(workspaceId)
   const earlier = (await ports.store.runs({ sessionId, limit: 20 })).items
@@ -66,7 +66,8 @@ async function prepare({ run, token, signal }: Held, ports: Ports): Promise<Effe
   const known = { ...(repo ? { repo } : {}), ...(head ? { head } : {}) }
   const prepared = await ports.sandbox.prepare({ runId, workspaceId, fence: token, ...known, layers, signal })
   if (!prepared.ok) return { outcome: { type: 'sandbox_failure', ...failure(prepared) }, layers: [] }
-  const messages = run.kind === 'agent' ? openingMessages(run, prepared.facts, earlier) : []
+  // A forked run brings its transcript along.
+  const messages = run.kind === 'agent' && had.length === 0 ? openingMessages(run, prepared.facts, earlier) : []
   return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
 }
 

@@ -6,9 +6,9 @@ import { ApprovalMode, RunStatus } from '../core/types.ts'
 import { hashOf } from '../engine/agent.ts'
 import { isScripted } from '../model/catalogue.ts'
 import { mayAdmin, needs } from './auth.ts'
-import { type Face, failures, json, makeRouter } from './context.ts'
+import { type Caller, type Face, failures, json, makeRouter } from './context.ts'
 import { streamEvents, wantsStream } from './events.ts'
-import { problem } from './problem.ts'
+import { Problem, problem } from './problem.ts'
 import { checkRepo } from './repo.ts'
 import { Links, linksOf, RepoInput, RunView, runView, shorterThan } from './views.ts'
 
@@ -40,7 +40,17 @@ export const ExecuteBody = z
   })
   .openapi('Execute')
 
-const Accepted = z.object({ runId: z.string(), sessionId: z.string(), status: RunStatus, links: Links })
+export const Accepted = z.object({ runId: z.string(), sessionId: z.string(), status: RunStatus, links: Links })
+
+/** @throws Problem when nobody here may, or can, use the model. */
+export function checkModel(model: string, caller: Caller, face: Face): void {
+  if (isScripted(model) && face.keys.length > 0 && !mayAdmin(caller))
+    throw new Problem('forbidden', { detail: 'The scripted model needs the scope admin.' })
+  if (!isScripted(model) && !face.modelConfigured)
+    throw new Problem('model_not_configured', {
+      detail: 'Set GROQ_API_KEY (or GROQ_BASE_URL for another server), or ask for model "scripted".',
+    })
+}
 
 export function executeRoutes(face: Face) {
   const app = makeRouter()
@@ -72,12 +82,7 @@ export function executeRoutes(face: Face) {
     const { task, sessionId, approval, limits } = body
     const caller = c.get('caller')
     const model = body.model ?? 'auto'
-    if (isScripted(model) ? face.keys.length > 0 && !mayAdmin(caller) : false)
-      return problem(c, 'forbidden', { detail: 'The scripted model needs the scope admin.' }) as never
-    if (!isScripted(model) && !face.modelConfigured)
-      return problem(c, 'model_not_configured', {
-        detail: 'Set GROQ_API_KEY (or GROQ_BASE_URL for another server), or ask for model "scripted".',
-      }) as never
+    checkModel(model, caller, face)
     const { callbackUrl } = body
     const { callbacks } = agent.ports
     const refused =

@@ -44,7 +44,10 @@ export function runRoutes(face: Face) {
       ...(status ? { status } : {}),
       ...(sessionId ? { sessionId } : {}),
     })
-    return c.json({ items: page.items.map(runView), ...(page.nextCursor ? { nextCursor: page.nextCursor } : {}) }, 200)
+    return c.json(
+      { items: page.items.map((run) => runView(run)), ...(page.nextCursor ? { nextCursor: page.nextCursor } : {}) },
+      200,
+    )
   })
 
   const show = createRoute({
@@ -58,7 +61,7 @@ export function runRoutes(face: Face) {
   app.openapi(show, async (c) => {
     const run = await store.run(c.req.valid('param').runId)
     return run
-      ? c.json(runView(run), 200)
+      ? c.json(runView(run, await store.feedback(run.runId)), 200)
       : (problem(c, 'run_not_found', { detail: `There is no run ${c.req.param('runId')}.` }) as never)
   })
 

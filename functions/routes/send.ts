@@ -1,11 +1,12 @@
-/** What people send to a run: a word, a decision, a cancel. Each is one atomic write that the next step reads. */
+/** What people do to a run: a word, a decision, a cancel, read by the next step; a fork of it, a word on how it was. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { SAY_BYTES_MAX } from '../core/limits.ts'
+import { SAY_BYTES_MAX, TASK_BYTES_MAX } from '../core/limits.ts'
 import type { Sent } from '../engine/agent.ts'
 import { needs } from './auth.ts'
 import { type Face, failures, json, makeRouter } from './context.ts'
+import { Accepted, checkModel } from './execute.ts'
 import { problem } from './problem.ts'
-import { RunId, shorterThan } from './views.ts'
+import { linksOf, RunId, shorterThan } from './views.ts'
 
 const Done = z.object({ ok: z.literal(true) })
 
@@ -91,6 +92,72 @@ export function sendRoutes(face: Face) {
   app.openapi(cancel, async (c) => {
     const { reason } = (c.req.valid('json') as { reason?: string } | undefined) ?? {}
     return answer(c, await agent.cancel(c.req.valid('param').runId, reason))
+  })
+
+  const fork = createRoute({
+    method: 'post',
+    path: '/runs/{runId}/fork',
+    summary: 'Begin a second run from a step of this one; this one stays as it is',
+    middleware: [needs('run')] as const,
+    request: {
+      params: RunId,
+      body: {
+        content: {
+          'application/json': {
+            schema: z.strictObject({
+              step: z.int().min(0),
+              task: z
+                .string()
+                .trim()
+                .min(1, 'is empty')
+                .refine(shorterThan(TASK_BYTES_MAX), `is longer than ${TASK_BYTES_MAX} bytes`)
+                .optional(),
+              model: z.string().min(1).max(200).optional(),
+            }),
+          },
+        },
+        required: true,
+      },
+    },
+    responses: { 202: json(Accepted, 'Admitted'), ...failures },
+  })
+  app.openapi(fork, async (c) => {
+    const { runId } = c.req.valid('param')
+    const request = c.req.valid('json')
+    const from = await agent.ports.store.run(runId)
+    if (from) checkModel(request.model ?? from.model, c.get('caller'), face)
+    const admitted = await agent.fork({ runId, ...request })
+    if (!admitted.ok) return answer(c, admitted)
+    const { run } = admitted
+    c.header('location', `/runs/${run.runId}`)
+    return c.json({ runId: run.runId, sessionId: run.sessionId, status: run.status, links: linksOf(run.runId) }, 202)
+  })
+
+  const feedback = createRoute({
+    method: 'post',
+    path: '/runs/{runId}/feedback',
+    summary: 'Say how a run was; the last word counts',
+    middleware: [needs('run')] as const,
+    request: {
+      params: RunId,
+      body: {
+        content: {
+          'application/json': {
+            schema: z.strictObject({
+              score: z.union([z.literal(-1), z.literal(1)]),
+              comment: z.string().trim().max(4000).optional(),
+            }),
+          },
+        },
+        required: true,
+      },
+    },
+    responses: { 200: json(Done, 'Kept'), ...failures },
+  })
+  app.openapi(feedback, async (c) => {
+    const { runId } = c.req.valid('param')
+    if (await agent.rate(runId, c.req.valid('json'))) return c.json({ ok: true as const }, 200)
+    return problem(c, 'run_not_found', { detail: `There is no run ${runId}.` }) as never
   })
 
   return app

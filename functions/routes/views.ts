@@ -6,6 +6,7 @@ import {
   DiffStat,
   type Event,
   EventType,
+  type Feedback,
   type Message,
   PlanItem,
   type Run,
@@ -93,6 +94,9 @@ export const RunView = z
       .object({ state: z.enum(['pending', 'delivered', 'failed']), tries: z.int(), detail: z.string().optional() })
       .optional(),
     forkedFrom: z.object({ runId: z.string(), step: z.int() }).optional(),
+    feedback: z
+      .object({ score: z.union([z.literal(-1), z.literal(1)]), comment: z.string().optional(), at: time })
+      .optional(),
     workedSeconds: z.number(),
     createdAt: time,
     updatedAt: time,
@@ -102,7 +106,7 @@ export const RunView = z
   .openapi('Run')
 export type RunView = z.infer<typeof RunView>
 
-export function runView(run: Run): RunView {
+export function runView(run: Run, feedback?: Feedback): RunView {
   const {
     runId,
     sessionId,
@@ -154,6 +158,7 @@ export function runView(run: Run): RunView {
     ...(run.trouble ? { trouble: { ...run.trouble, at: iso(run.trouble.at) } } : {}),
     ...(run.callbackUrl && hasEnded(run) ? { callback: callbackView(run) } : {}),
     ...(run.forkedFrom ? { forkedFrom: run.forkedFrom } : {}),
+    ...(feedback ? { feedback: { ...feedback, at: iso(feedback.at) } } : {}),
     workedSeconds: Math.round(workedMs) / 1000,
     createdAt: iso(createdAt),
     updatedAt: iso(updatedAt),

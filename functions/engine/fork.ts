@@ -1,0 +1,90 @@
+/**
+ * A second run from the middle of a first: its transcript and its files as they were after a step, in a session and a
+ * workspace of their own. The first run is only read.
+ */
+import { startedEvent } from '../core/events.ts'
+import { goingOnFrom, planIn } from '../core/fork.ts'
+import type { Message, Run, Session } from '../core/types.ts'
+import type { Mark, Ports } from '../ports.ts'
+import { type Admitted, NOTHING_USED, refuse } from './admit.ts'
+
+export type ForkRequest = { runId: string; step: number; task?: string | undefined; model?: string | undefined }
+
+export async function fork({ runId, step, task, model }: ForkRequest, ports: Ports): Promise<Admitted> {
+  const { store, clock, ids, queue } = ports
+  const from = await store.run(runId)
+  if (!from) return refuse('run_not_found', `there is no run ${runId}`)
+  if (from.kind === 'tool')
+    return refuse('fork_refused', `run ${runId} is a single tool call; there is nothing to go on from`)
+  const marks = await store.marks(runId)
+  const mark = marks.find((found) => found.step === step)
+  if (!mark) return refuse('step_not_found', `run ${runId} has the steps 0 to ${marks.at(-1)?.step ?? 0}`)
+  const now = clock.now()
+  const session: Session = {
+    sessionId: ids.next('ses'),
+    ...(from.repo ? { repo: from.repo } : {}),
+    workspaceId: ids.next('wsp'),
+    ...(mark.head ? { head: mark.head } : {}),
+    createdAt: now,
+    updatedAt: now,
+  }
+  const messages = await transcript(from, mark, task, ports)
+  const run = forked(from, mark, messages, session, { runId: ids.next('run'), task, model, now })
+  const all = mark.head ? await store.layers(from.workspaceId) : []
+  const layers = all.filter(({ snapshot }) => snapshot.count <= (mark.head?.count ?? 0))
+  const reply = await store.start({ run, session, messages, events: [startedEvent(run)], layers, now })
+  if (!reply.ok) throw new Error(`a new session cannot be ${reply.code}`)
+  await queue.send({ runId: run.runId, step: run.step }, 0)
+  return reply
+}
+
+async function transcript(from: Run, mark: Mark, task: string | undefined, { store }: Ports): Promise<Message[]> {
+  const messages = mark.messageSeq === 0 ? [] : await store.messages(from.runId, 0, mark.messageSeq)
+  const kept = goingOnFrom(messages, task !== undefined)
+  // Before the workspace was there nothing was said: the task is simply another one.
+  return task === undefined || kept.length === 0 ? kept : [...kept, { role: 'user', content: task, from: 'task' }]
+}
+
+function forked(
+  from: Run,
+  mark: Mark,
+  messages: Message[],
+  session: Session,
+  made: { runId: string; now: number; task: string | undefined; model: string | undefined },
+): Run {
+  const { kind, limits, approval, repo } = from
+  return {
+    runId: made.runId,
+    sessionId: session.sessionId,
+    kind,
+    task: made.task ?? from.task,
+    status: 'queued',
+    step: 0,
+    turns: 0,
+    attempt: 0,
+    rateWaits: 0,
+    formatErrors: 0,
+    checks: 0,
+    action: { type: 'prepare' },
+    pending: [],
+    plan: planIn(messages),
+    usage: NOTHING_USED,
+    limits,
+    workedMs: 0,
+    approval,
+    model: made.model ?? from.model,
+    // What was approved for another run is asked about again.
+    remembered: [],
+    ...(repo ? { repo } : {}),
+    workspaceId: session.workspaceId,
+    // The diff still counts from where the first run began.
+    ...(mark.head && from.start ? { start: from.start, head: mark.head } : {}),
+    diffStat: { files: 0, additions: 0, deletions: 0 },
+    forkedFrom: { runId: from.runId, step: mark.step },
+    inboxSeen: 0,
+    eventSeq: 1,
+    messageSeq: messages.length,
+    createdAt: made.now,
+    updatedAt: made.now,
+  }
+}
