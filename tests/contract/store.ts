@@ -301,6 +301,42 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.ok(claim.ok && claim.claims === 1)
   })
 
+  check('an effect outside is intended once, and its outcome is kept', async ({ store, again }) => {
+    const { run, token } = await claimed(store)
+    const effect = { runId: run.runId, token, effectId: 'push.1' }
+    assert.deepEqual(await store.intend(effect), { begun: false })
+    assert.deepEqual(await (await again()).intend(effect), { begun: true }, 'somebody may have done it')
+    await store.settle({ ...effect, outcome: { sha: 'abc' } })
+    assert.deepEqual(await store.intend(effect), { begun: true, outcome: { sha: 'abc' } })
+    assert.equal(
+      await store.intend({ ...effect, token: token - 1, effectId: 'push.2' }),
+      undefined,
+      'the lease is lost',
+    )
+    assert.equal(await store.intend({ ...effect, runId: 'run_none' }), undefined)
+  })
+
+  check('a run that has ended is claimed as long as something is left to do for it', async ({ store }) => {
+    const { run, token } = await claimed(store)
+    const ended = next(run, token, {
+      change: { status: 'completed', stopReason: 'done', action: { type: 'notify' } },
+      keepMs: 0,
+      dueAt: 3000,
+    })
+    assert.ok((await store.commit(ended)).ok)
+    assert.ok((await begin(store, makeRun({ sessionId: run.sessionId }))).ok, 'its session is free already')
+    assert.deepEqual(await store.due({ now: 3000, limit: 1 }), [{ runId: run.runId, step: 1 }])
+    const claim = await store.claim({ runId: run.runId, owner: 'you', leaseMs: 10, now: 3000 })
+    assert.ok(claim.ok)
+    const { dueAt: _, ...closed } = next(ended.run, claim.token, {
+      change: { status: 'completed', action: { type: 'stop' } },
+      keepMs: 0,
+      now: 3000,
+    })
+    assert.ok((await store.commit(closed)).ok)
+    assert.ok(!(await store.claim({ runId: run.runId, owner: 'you', leaseMs: 10, now: 9000 })).ok)
+  })
+
   check('a run named as due is left alone for a while', async ({ store, again }) => {
     const run = makeRun()
     await begin(store, run, undefined, 1000)
