@@ -325,7 +325,8 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     })
     assert.ok((await store.commit(ended)).ok)
     assert.ok((await begin(store, makeRun({ sessionId: run.sessionId }))).ok, 'its session is free already')
-    assert.deepEqual(await store.due({ now: 3000, limit: 1 }), [{ runId: run.runId, step: 1 }])
+    const due = await store.due({ now: 3000, limit: 9 })
+    assert.ok(due.some((wake) => wake.runId === run.runId && wake.step === 1))
     const claim = await store.claim({ runId: run.runId, owner: 'you', leaseMs: 10, now: 3000 })
     assert.ok(claim.ok)
     const { dueAt: _, ...closed } = next(ended.run, claim.token, {
