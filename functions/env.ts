@@ -55,6 +55,11 @@ const Schema = z.object({
     .regex(/^rediss?:\/\/./, 'must begin with redis:// or rediss://')
     .optional(),
   STINT_REDIS_PREFIX: z.string().max(64).default('stint:'),
+  SQS_QUEUE_URL: url.optional(),
+  QSTASH_TOKEN: z.string().optional(),
+  QSTASH_CURRENT_SIGNING_KEY: z.string().optional(),
+  QSTASH_NEXT_SIGNING_KEY: z.string().optional(),
+  QSTASH_URL: url.optional(),
   STINT_RATE_PER_MINUTE: z.coerce
     .number({ error: 'is no number' })
     .int('must be whole')
@@ -80,7 +85,15 @@ const Schema = z.object({
 export type Env = z.infer<typeof Schema>
 
 /** Settings that only mean something together. */
-const HALVES: (keyof Env)[][] = [['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN']]
+const HALVES: (keyof Env)[][] = [
+  ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'],
+  ['QSTASH_TOKEN', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'],
+]
+/** The first means nothing without the second, which may stand alone. */
+const NEEDS: [keyof Env, keyof Env][] = [
+  ['QSTASH_URL', 'QSTASH_TOKEN'],
+  ['QSTASH_TOKEN', 'STINT_PUBLIC_URL'],
+]
 
 export class InvalidEnvironment extends Error {
   readonly lines: string[]
@@ -103,6 +116,8 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   const env = parsed.data
   if (env.REDIS_URL && env.UPSTASH_REDIS_REST_URL)
     throw new InvalidEnvironment(['REDIS_URL and UPSTASH_REDIS_REST_URL both name where runs are kept: unset one'])
+  if (env.SQS_QUEUE_URL && env.QSTASH_TOKEN)
+    throw new InvalidEnvironment(['SQS_QUEUE_URL and QSTASH_TOKEN both name how the next stint is woken: unset one'])
   const half = HALVES.filter((names) => names.some((name) => env[name]) && !names.every((name) => env[name]))
   if (half.length > 0)
     throw new InvalidEnvironment(
@@ -111,6 +126,9 @@ export function readEnv(source: Record<string, string | undefined> = process.env
         return `${missing.join(' and ')} must be set too, because ${names.find((name) => env[name])} is`
       }),
     )
+  const lacking = NEEDS.filter(([name, needed]) => env[name] && !env[needed])
+  if (lacking.length > 0)
+    throw new InvalidEnvironment(lacking.map(([name, needed]) => `${needed} must be set too, because ${name} is`))
   if (!isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length)
     throw new InvalidEnvironment([
       `HOST is ${env.HOST}, which others can reach: set STINT_API_KEY_HASHES (made by "stint keys create --offline"), or leave HOST on 127.0.0.1`,

@@ -175,6 +175,27 @@ export type Store = {
 /** Wakes a worker for a run, at least once, not before `delayMs`. Losing one is mended by the sweep. */
 export type Queue = { send(wake: Wake, delayMs: number): Promise<void> }
 
+/** What becomes of a wake-up that was delivered. `later`: it must come again, though nothing is wrong. */
+export type Delivered = 'done' | 'later'
+
+/** The consuming side of every queue. */
+export type Work = {
+  /** Performs one stint, until `until` (epoch ms). A throw is a delivery in vain: it comes again, each time later. */
+  handle(wake: Wake, until?: number): Promise<Delivered>
+  /** For a wake-up that came in vain too often. */
+  bury(wake: Wake, why: string): Promise<void>
+  /** Runs that somebody must look at now; each is named again only `againMs` later. */
+  due(againMs: number): Promise<Wake[]>
+}
+
+/** A queue whose wake-ups are worked on in this process. */
+export type WorkQueue = Queue & {
+  /** Begins to deliver, and to look for runs that are due. */
+  start(work: Work): void
+  /** Delivers nothing more and resolves when what is under way has ended. */
+  stop(): Promise<void>
+}
+
 /** Tells watchers in this process what was committed, and streamed text ahead of it. Never throws, keeps nothing. */
 export type Feed = {
   publish(events: Event[]): void

@@ -4,17 +4,19 @@
  */
 import { pathToFileURL } from 'node:url'
 import { serve } from '@hono/node-server'
-import { STINT_MS_MAX } from './core/limits.ts'
-import { AICodeAgent } from './engine/agent.ts'
+import { openBackend } from './backend.ts'
+import { SWEEP_AGAIN_MS } from './core/limits.ts'
+import type { AICodeAgent } from './engine/agent.ts'
 import { type Env, InvalidEnvironment, isLoopback, readEnv } from './env.ts'
 import type { Wake } from './ports.ts'
 import { createApp } from './routes/app.ts'
 import { jsonLog, type Log } from './telemetry/log.ts'
 import { VERSION } from './version.ts'
-import { wire } from './wire.ts'
 
 export type System = {
   agent: AICodeAgent
+  /** How the next stint is woken, for people. */
+  wakes: string
   /** The HTTP interface, without a port. */
   fetch: (request: Request) => Response | Promise<Response>
   /** Lets each stint end at its next step, waits at most `graceMs`, and closes everything. */
@@ -23,18 +25,11 @@ export type System = {
 
 /** `only` limits the worker to some runs: a terminal advances its own and leaves others to the server. */
 export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): Promise<System> {
-  const { ports, queue, where, modelConfigured, page, close } = await wire(env, log)
-  const agent = new AICodeAgent(ports)
-  let stopping = false
-  queue.start(
-    async (wake) => {
-      if (only && !only(wake)) return
-      const until = ports.clock.now() + STINT_MS_MAX
-      const stint = await agent.advance(wake, () => (stopping ? 0 : until))
-      log('debug', 'stint', { runId: wake.runId, stint })
-    },
-    () => ports.store.due({ now: ports.clock.now(), limit: 100 }),
-  )
+  const { agent, wired, work, stop } = await openBackend(env, log, only)
+  const { ports, queue, where, modelConfigured, page } = wired
+  const timer = new AbortController()
+  if (queue.start) queue.start(work)
+  else void sweepOften(agent, timer.signal, log)
   /** A real call, because a key that is set may still be wrong. */
   const checkModel = async () => {
     if (!modelConfigured) return { ok: false, detail: 'no model is configured: set GROQ_API_KEY' }
@@ -59,6 +54,9 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
     modelConfigured,
     version: VERSION,
     page,
+    ...(queue.verify
+      ? { wakes: { verify: queue.verify, work, sweep: () => agent.sweep(), clock: ports.clock, log } }
+      : {}),
     log,
     async checks() {
       const sandbox = await ports.sandbox.health()
@@ -72,15 +70,20 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
   })
   return {
     agent,
+    wakes: queue.how,
     fetch: app.fetch as System['fetch'],
-    async stop(graceMs = 3000) {
-      stopping = true
-      const done = new AbortController()
-      const grace = () => ports.clock.sleep(graceMs, done.signal)
-      await Promise.race([queue.stop(), grace()])
-      await Promise.race([close(), grace()])
-      done.abort()
+    async stop(graceMs) {
+      timer.abort()
+      await stop(graceMs)
     },
+  }
+}
+
+/** Where others work on the wake-ups, this process still sees to it that none is lost, as long as it runs. */
+async function sweepOften(agent: AICodeAgent, signal: AbortSignal, log: Log): Promise<void> {
+  while (!signal.aborted) {
+    await agent.sweep().catch((error: Error) => log('error', 'no look at what is due', { error: error.message }))
+    await agent.ports.clock.sleep(SWEEP_AGAIN_MS, signal)
   }
 }
 
@@ -94,6 +97,7 @@ export async function main(): Promise<void> {
   const server = serve({ fetch: system.fetch as never, port: env.PORT, hostname: env.HOST }, ({ port }) => {
     const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
     process.stdout.write(`stint listening on http://${host}:${port}\n`)
+    if (env.SQS_QUEUE_URL || env.QSTASH_TOKEN) process.stdout.write(`the next stint is woken by ${system.wakes}\n`)
     if (!env.GROQ_API_KEY && !env.GROQ_BASE_URL)
       process.stdout.write('no model yet: set GROQ_API_KEY to use Groq; model "scripted" works without\n')
     if (isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length)

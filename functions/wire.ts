@@ -6,7 +6,7 @@ import { childSandbox } from './adapters/child-sandbox.ts'
 import { folderSnapshots } from './adapters/folder-snapshots.ts'
 import { groqModel } from './adapters/groq.ts'
 import { localFeed } from './adapters/local-feed.ts'
-import { type LocalQueue, localQueue } from './adapters/local-queue.ts'
+import { localQueue } from './adapters/local-queue.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
@@ -15,12 +15,24 @@ import { webhooks } from './adapters/webhook.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
 import { type Env, isLoopback } from './env.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
-import type { Model, Ports, Snapshots, Store } from './ports.ts'
+import type { Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
 import type { Log } from './telemetry/log.ts'
+
+export type WiredQueue = Queue & {
+  /** How the next stint is woken, for people. */
+  how: string
+  /** Left out where wake-ups are not worked on in this process. */
+  start?: WorkQueue['start']
+  /** Of a queue that brings wake-ups over HTTP: why a request is not its own. */
+  verify?(signature: string | undefined, path: string, body: string): string | undefined
+  /** Of a queue that brings wake-ups to a function: lets one rest before it comes again. */
+  postpone?(receipt: string, ms: number): Promise<void>
+  stop(): Promise<void>
+}
 
 export type Wired = {
   ports: Ports
-  queue: LocalQueue
+  queue: WiredQueue
   /** Where runs are kept, for people. */
   where: string
   modelConfigured: boolean
@@ -28,8 +40,11 @@ export type Wired = {
   close(): Promise<void>
 }
 
-/** Opens everything that the environment names. Throws when the store cannot be opened. */
-export async function wire(env: Env, log: Log): Promise<Wired> {
+/**
+ * Opens everything that the environment names. Throws when the store cannot be opened. `alone`: wake-ups stay in this
+ * process, for a terminal that advances only its own runs; it would take those of others from a shared queue.
+ */
+export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<Wired> {
   const home = writableHome(env.STINT_HOME)
   // First: the child starts while the rest is opened here.
   const sandbox = childSandbox({
@@ -39,15 +54,9 @@ export async function wire(env: Env, log: Log): Promise<Wired> {
   })
   const snapshots = folderSnapshots(join(home, 'objects'))
   const { store, where } = await openStore(env, home, snapshots)
-  const queue = localQueue(systemClock, {
-    atOnceMax: RUNS_AT_ONCE_MAX,
-    onError: (error, wake) =>
-      log('error', 'a stint broke off', {
-        runId: wake?.runId,
-        error: (error as Error).message,
-        stack: (error as Error).stack,
-      }),
-  })
+  const queue = await openQueue(env, log, alone)
+  // What it told of is in the store by now, and its due time brings it back: nothing is undone for it.
+  const lost = ({ message }: Error, wake: Wake) => log('error', 'a wake-up was not sent', { ...wake, error: message })
   const scripted = scriptedModel()
   const configured = env.GROQ_API_KEY !== undefined || env.GROQ_BASE_URL !== undefined
   const served = configured
@@ -66,7 +75,7 @@ export async function wire(env: Env, log: Log): Promise<Wired> {
     clock: systemClock,
     ids: systemIds,
     store,
-    queue,
+    queue: { send: (wake, delayMs) => queue.send(wake, delayMs).catch((error: Error) => lost(error, wake)) },
     feed: localFeed(),
     model: {
       complete: (context, options) => (isScripted(context.model) ? scripted : served).complete(context, options),
@@ -111,6 +120,34 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<{ 
   const { redisTcp } = await import('./adapters/redis-tcp.ts')
   const transport = redisTcp(REDIS_URL ?? '')
   return { store: redisStore({ transport, objects, prefix }), where: `Redis at ${new URL(REDIS_URL ?? '').host}` }
+}
+
+/** How the next stint is woken. A vendor's library is loaded only where that vendor is named. */
+async function openQueue(env: Env, log: Log, alone: boolean): Promise<WiredQueue> {
+  const onError = (error: unknown, wake?: Wake) => {
+    const { message, stack } = error as Error
+    log('error', 'a stint broke off', { runId: wake?.runId, error: message, stack })
+  }
+  const { SQS_QUEUE_URL, QSTASH_TOKEN: token, QSTASH_URL: url, STINT_PUBLIC_URL: publicUrl = '', REDIS_URL } = env
+  if (SQS_QUEUE_URL !== undefined && !alone) {
+    const { sqsQueue } = await import('./adapters/sqs-queue.ts')
+    return { ...sqsQueue(SQS_QUEUE_URL), how: 'SQS, worked on by functions/worker.ts' }
+  }
+  if (token !== undefined && !alone) {
+    const { qstashQueue } = await import('./adapters/qstash-queue.ts')
+    const { QSTASH_CURRENT_SIGNING_KEY: currentKey = '', QSTASH_NEXT_SIGNING_KEY: nextKey = '' } = env
+    return {
+      ...qstashQueue({ token, url, publicUrl, currentKey, nextKey }, systemClock),
+      how: `QStash, which comes back by ${publicUrl}`,
+    }
+  }
+  const options = { atOnceMax: RUNS_AT_ONCE_MAX, onError }
+  if (REDIS_URL !== undefined && !alone) {
+    const { bullmqQueue } = await import('./adapters/bullmq-queue.ts')
+    const queue = bullmqQueue({ ...options, url: REDIS_URL, prefix: env.STINT_REDIS_PREFIX }, systemClock)
+    return { ...queue, how: 'a queue in Redis' }
+  }
+  return { ...localQueue(systemClock, options), how: 'in this process' }
 }
 
 /** @throws Error that names the variable when state cannot be kept there. */

@@ -4,56 +4,14 @@ import { test } from 'node:test'
 import { folderSnapshots } from '../functions/adapters/folder-snapshots.ts'
 import { groqModel } from '../functions/adapters/groq.ts'
 import { localFeed } from '../functions/adapters/local-feed.ts'
-import { localQueue } from '../functions/adapters/local-queue.ts'
 import { mayLive, systemClock, systemIds, thisProcess } from '../functions/adapters/system.ts'
 import type { Event } from '../functions/core/types.ts'
 import { modelContract } from './contract/model.ts'
-import { queueContract } from './contract/queue.ts'
 import { snapshotsContract } from './contract/snapshots.ts'
-import { tempFolder, until } from './support/world.ts'
+import { tempFolder } from './support/world.ts'
 
 snapshotsContract('folder', async (t) => folderSnapshots(join(tempFolder(t), 'objects')))
 modelContract('groq', (baseUrl) => groqModel({ apiKey: 'test', baseUrl }))
-queueContract('local queue', async (t, handle) => {
-  const queue = localQueue(systemClock, { atOnceMax: 8, onError: () => {} })
-  queue.start(handle, async () => [])
-  t.after(() => queue.stop())
-  return queue
-})
-
-test('local queue: what the store says is due is found at the start and every second', async (t) => {
-  const seen: string[] = []
-  let due = ['run_old']
-  const queue = localQueue(systemClock, { atOnceMax: 2, onError: () => {} })
-  t.after(() => queue.stop())
-  queue.start(
-    async ({ runId }) => void seen.push(runId),
-    async () => due.splice(0).map((runId) => ({ runId, step: 0 })),
-  )
-  await until('the old run', () => seen.includes('run_old'), 500)
-  due = ['run_later']
-  await until('the later run', () => seen.includes('run_later'), 2000)
-})
-
-test('local queue: never more at once than allowed', async (t) => {
-  let [now, most] = [0, 0]
-  let done = 0
-  const queue = localQueue(systemClock, { atOnceMax: 3, onError: () => {} })
-  t.after(() => queue.stop())
-  queue.start(
-    async () => {
-      most = Math.max(most, ++now)
-      await new Promise((resolve) => setTimeout(resolve, 5))
-      now--
-      done++
-    },
-    async () => [],
-  )
-  for (let i = 0; i < 20; i++) await queue.send({ runId: `run_${i}`, step: 0 }, 0)
-  await until('all', () => done === 20)
-  assert.equal(most, 3)
-})
-
 test('feed: watchers see what is published while they watch; one that throws hurts nobody', () => {
   const feed = localFeed()
   const seen: string[] = []

@@ -44,7 +44,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/ports\.ts$/,
       /^sandbox-runner\/protocol\.ts$/,
       /^node:/,
-      /^(groq-sdk|ioredis)/,
+      /^(groq-sdk|ioredis|bullmq|@aws-sdk\/client-sqs)/,
       /^zod$/,
     ],
   ],
@@ -52,9 +52,13 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
     /^functions\/wire\.ts$/,
     [/^functions\/(core|adapters|model|telemetry)\//, /^functions\/(env|ports)\.ts$/, /^node:/],
   ],
+  [/^functions\/(worker|cron)\.ts$/, [/^functions\/(core\/|backend\.ts|ports\.ts)/, /^aws-lambda$/]],
   [/^functions\/[a-z]+\.ts$/, [/^functions\//, /^hono/, /^@hono\//, /^node:/]],
   [/^sandbox-runner\/tools\//, [/^sandbox-runner\/(tools|text)\//, /^sandbox-runner\/(define|limits)\.ts$/, /^zod$/]],
-  [/^sandbox-runner\/text\//, [/^sandbox-runner\/text\//, /^sandbox-runner\/(define|limits)\.ts$/, /^(picomatch|diff)$/]],
+  [
+    /^sandbox-runner\/text\//,
+    [/^sandbox-runner\/text\//, /^sandbox-runner\/(define|limits)\.ts$/, /^(picomatch|diff)$/],
+  ],
   [/^sandbox-runner\/(catalogue|define|limits|protocol)\.ts$/, [/^sandbox-runner\/(tools\/|define\.ts$)/, /^zod$/]],
   [/^sandbox-runner\//, [/^sandbox-runner\//, /^node:/, /^(zod|diff|picomatch)$/]],
   [
@@ -134,6 +138,7 @@ test('time, chance and the environment come in by their one door', () => {
 test('every package that is imported is in package.json', () => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>
+    devDependencies: Record<string, string>
   }
   const builtin = new Set(builtinModules)
   const missing = files
@@ -146,5 +151,7 @@ test('every package that is imported is in package.json', () => {
         .join('/'),
     )
     .filter((name) => !builtin.has(name) && !(name in manifest.dependencies))
+    // Types alone, which are erased.
+    .filter((name) => !(`@types/${name}` in manifest.devDependencies))
   assert.deepEqual([...new Set(missing)], [])
 })

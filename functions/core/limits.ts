@@ -45,6 +45,18 @@ export const LEASE_RENEW_MS = 1_000
 export const STINT_MS_MAX = 300_000
 /** A wake-up that got lost is found by the sweep after this long. */
 export const WAKE_GRACE_MS = 1_000
+/** Where the platform ends a process at a fixed time, its stint hands over this long before: one step may take so long. */
+export const STINT_TAIL_MS = 60_000
+/** A stint asked for over HTTP: Cloud Run ends a request after 300 s unless told otherwise. */
+export const STINT_HTTP_MS_MAX = 240_000
+/** Deliveries of one wake-up that came to nothing before it is given up; a queue's own setting must say the same. */
+export const WAKE_ATTEMPTS_MAX = 8
+export const WAKE_RETRY_MS_FIRST = 1_000
+export const WAKE_RETRY_MS_MAX = 300_000
+/** A wake-up for a step that the store does not know yet comes again after this long. */
+export const WAKE_LATER_MS = 30_000
+/** A run that the sweep has sent a wake-up for is left alone for this long. */
+export const SWEEP_AGAIN_MS = 30_000
 /** A person has this long to decide or answer before the stored default applies. */
 export const WAIT_MS_DEFAULT = 7 * 24 * 3600_000
 export const RUNS_AT_ONCE_MAX = 16

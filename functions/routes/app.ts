@@ -15,6 +15,7 @@ import { sendRoutes } from './send.ts'
 import { sessionRoutes } from './session.ts'
 import { systemRoutes } from './system.ts'
 import { toolRoutes } from './tools.ts'
+import { wakeRoutes } from './wake.ts'
 
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
@@ -38,6 +39,8 @@ export function createApp(face: Face): OpenAPIHono<Vars> {
       ms: clock.now() - started,
     })
   })
+  // Before who asks is checked: these carry the queue's signature and no key.
+  if (face.wakes) app.route('/', wakeRoutes(face.wakes))
   if (face.corsOrigins.length > 0)
     app.use(
       cors({

@@ -1,12 +1,23 @@
 /** What every handler may use, and how routes are declared: one zod schema serves checking, types and OpenAPI. */
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { AICodeAgent } from '../engine/agent.ts'
+import type { Clock, Wake, Work } from '../ports.ts'
 import { problem } from './problem.ts'
 import { Problem as ProblemView } from './views.ts'
 
 export type Scope = 'run' | 'read' | 'approve' | 'admin'
 /** Who asks. Without any key everybody on loopback is `local` and may do all. */
 export type Caller = { id: string; scopes: Scope[] }
+
+/** What a queue that delivers over HTTP may ask for. */
+export type WakeDoor = {
+  /** Why the request is not the queue's; undefined when it is. */
+  verify(signature: string | undefined, path: string, body: string): string | undefined
+  work: Work
+  sweep(): Promise<Wake[]>
+  clock: Clock
+  log: (level: 'error', message: string, fields?: Record<string, unknown>) => void
+}
 
 export type Face = {
   agent: AICodeAgent
@@ -18,6 +29,8 @@ export type Face = {
   corsOrigins: string[]
   /** False: there is no key for a model server, only the scripted model can be asked for. */
   modelConfigured: boolean
+  /** Where the queue delivers over HTTP. */
+  wakes?: WakeDoor
   /** Is each needed service there? */
   checks: () => Promise<Record<string, { ok: boolean; detail: string }>>
   version: string

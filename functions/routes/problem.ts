@@ -23,6 +23,7 @@ const STATUS: Record<string, [status: ContentfulStatusCode, title: string]> = {
   internal: [500, 'Something went wrong here'],
   model_not_configured: [503, 'No model is configured'],
   sandbox_unavailable: [503, 'The sandbox is not available'],
+  try_again: [503, 'This did not work now and may work later'],
   store_unavailable: [503, 'The store is not available'],
   storage_full: [507, 'The disk is full'],
 }

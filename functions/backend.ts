@@ -1,0 +1,72 @@
+/**
+ * What the environment names, opened: the agent and the work a queue gives it. Server, worker and timer share it; it has
+ * no HTTP face, so that whoever needs none does not load one.
+ */
+import { STINT_MS_MAX } from './core/limits.ts'
+import { redact } from './core/redact.ts'
+import { AICodeAgent } from './engine/agent.ts'
+import { type Env, readEnv } from './env.ts'
+import type { Wake, Work } from './ports.ts'
+import { jsonLog, type Log } from './telemetry/log.ts'
+import { type Wired, wire } from './wire.ts'
+
+export type Backend = {
+  agent: AICodeAgent
+  wired: Wired
+  work: Work
+  log: Log
+  /** Lets each stint end at its next step, waits at most `graceMs`, and closes everything. */
+  stop(graceMs?: number): Promise<void>
+}
+
+/** `only` limits the work to some runs: a terminal advances its own, here, and leaves others to the server. */
+export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boolean): Promise<Backend> {
+  const wired = await wire(env, log, { alone: only !== undefined })
+  const { ports, queue, close } = wired
+  const agent = new AICodeAgent(ports)
+  let stopping = false
+  const work: Work = {
+    async handle(wake, until = ports.clock.now() + STINT_MS_MAX) {
+      if (only && !only(wake)) return 'done'
+      const stint = await agent.advance(wake, () => (stopping ? 0 : until))
+      log('debug', 'stint', { runId: wake.runId, stint })
+      // Busy is done as well: whoever holds the run reads what this wake-up told of, and the lease has a due time. Only
+      // for a step that the store does not know yet it must come again: the store has lost a commit, or lags.
+      return stint === 'future' ? 'later' : 'done'
+    },
+    async bury(wake, why) {
+      const buried = await agent.bury(wake, `Its work broke off again and again and was given up. Last: ${redact(why)}`)
+      log('error', 'a wake-up was given up', { runId: wake.runId, step: wake.step, why, run: buried })
+    },
+    due: (againMs) => ports.store.due({ now: ports.clock.now(), limit: 100, againMs }),
+  }
+  return {
+    agent,
+    wired,
+    work,
+    log,
+    async stop(graceMs = 3000) {
+      stopping = true
+      const done = new AbortController()
+      const grace = () => ports.clock.sleep(graceMs, done.signal)
+      await Promise.race([queue.stop(), grace()])
+      await Promise.race([close(), grace()])
+      done.abort()
+    },
+  }
+}
+
+let opened: Promise<Backend> | undefined
+
+/** One for all invocations of a process. A start that failed is tried anew by the next. */
+export function backendHere(): Promise<Backend> {
+  const open = async () => {
+    const env = readEnv()
+    return openBackend(env, jsonLog(env.LOG_LEVEL))
+  }
+  opened ??= open().catch((error: unknown) => {
+    opened = undefined
+    throw error
+  })
+  return opened
+}
