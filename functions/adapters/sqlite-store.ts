@@ -2,14 +2,12 @@
  * The Store in one SQLite file: the embedded default. Every method is one transaction that is on disk when it answers
  * (WAL, synchronous=FULL); several processes may share the file. A lease whose process is gone is free at once.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { awaitedTopic, hasEnded, isClosed, topicOf } from '../core/inbox.ts'
 import { WAKE_GRACE_MS } from '../core/limits.ts'
-import { Event, Feedback, InboxEntry, Layer, Message, Run, type RunStatus, Session } from '../core/types.ts'
-import type { Mark, Owner, Page, Store } from '../ports.ts'
-import { COLUMNS_ADDED, SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts'
+import { type Event, InboxEntry, type Layer, type Message, Run, type RunStatus, Session } from '../core/types.ts'
+import type { Owner, Store } from '../ports.ts'
+import { openDatabase } from './sqlite-database.ts'
+import { sqliteReads } from './sqlite-reads.ts'
 
 export type SqliteStoreOptions = {
   path: string
@@ -32,35 +30,9 @@ type RunRow = {
 }
 
 const IDEMPOTENCY_MS = 24 * 3600_000
-const BUSY_MS_MAX = 10_000
 
 export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
-  const database = open(path)
-
-  const statements = new Map<string, StatementSync>()
-  const sql = (text: string): StatementSync => {
-    const known = statements.get(text)
-    if (known) return known
-    const made = database.prepare(text)
-    statements.set(text, made)
-    return made
-  }
-  const row = <T>(text: string, ...values: SQLInputValue[]): T | undefined => sql(text).get(...values) as T | undefined
-  const rows = <T>(text: string, ...values: SQLInputValue[]): T[] => sql(text).all(...values) as T[]
-  const run = (text: string, ...values: SQLInputValue[]): void => void sql(text).run(...values)
-
-  /** All or nothing, alone among writers. */
-  function atomically<T>(work: () => T): T {
-    database.exec('BEGIN IMMEDIATE')
-    try {
-      const answer = work()
-      database.exec('COMMIT')
-      return answer
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK')
-      throw error
-    }
-  }
+  const { database, sql, row, rows, run, atomically } = openDatabase(path)
 
   const runRow = (runId: string) =>
     row<RunRow>(
@@ -360,79 +332,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       return sql('UPDATE runs SET feedback = ? WHERE run_id = ?').run(text, runId).changes === 1
     },
 
-    async run(runId) {
-      const found = row<{ run: string }>('SELECT run FROM runs WHERE run_id = ?', runId)
-      return found && Run.parse(JSON.parse(found.run))
-    },
-
-    async runs({ sessionId, status, limit, cursor }) {
-      const conditions = [
-        sessionId ? 'session_id = ?' : '',
-        status ? 'status = ?' : '',
-        cursor ? 'run_id < ?' : '',
-      ].filter(Boolean)
-      const values = [sessionId, status, cursor].filter((value): value is string => value !== undefined)
-      const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
-      const found = rows<{ run: string }>(
-        `SELECT run FROM runs ${where} ORDER BY run_id DESC LIMIT ?`,
-        ...values,
-        limit + 1,
-      )
-      return page(
-        found.map((entry) => Run.parse(JSON.parse(entry.run))),
-        limit,
-      )
-    },
-
-    async session(sessionId) {
-      const found = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', sessionId)
-      return found && Session.parse(JSON.parse(found.session))
-    },
-
-    async messages(runId, after, limit = -1) {
-      const found = rows<{ message: string }>(
-        'SELECT message FROM messages WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?',
-        runId,
-        after,
-        limit,
-      )
-      return found.map((entry) => Message.parse(JSON.parse(entry.message)))
-    },
-
-    async events(runId, after, limit = -1) {
-      const found = rows<{ event: string }>(
-        'SELECT event FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?',
-        runId,
-        after,
-        limit,
-      )
-      return found.map((entry) => Event.parse(JSON.parse(entry.event)))
-    },
-
-    async marks(runId) {
-      const found = rows<{ mark: string }>('SELECT mark FROM marks WHERE run_id = ? ORDER BY step', runId)
-      return found.map((entry) => JSON.parse(entry.mark) as Mark)
-    },
-
-    async feedback(runId) {
-      const found = row<{ feedback: string | null }>('SELECT feedback FROM runs WHERE run_id = ?', runId)
-      return found?.feedback ? Feedback.parse(JSON.parse(found.feedback)) : undefined
-    },
-
-    async remembered({ sessionId, repo }) {
-      const found = rows<{ hash: string }>(
-        'SELECT hash FROM remembered WHERE place IN (?, ?)',
-        sessionId,
-        repo === undefined ? sessionId : `repo ${repo}`,
-      )
-      return found.map((entry) => entry.hash)
-    },
-
-    async layers(workspaceId) {
-      return rows<{ layer: string }>('SELECT layer FROM layers WHERE workspace_id = ? ORDER BY count', workspaceId).map(
-        (entry) => Layer.parse(JSON.parse(entry.layer)),
-      )
-    },
+    ...sqliteReads({ row, rows }),
 
     async deleteSession(sessionId) {
       const removed = atomically(() => {
@@ -464,63 +364,3 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
     },
   }
 }
-
-/** Opens the file and brings its tables up to date. @throws Error that names the file and what to do. */
-function open(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  for (const end = performance.now() + BUSY_MS_MAX; ; ) {
-    let database: DatabaseSync | undefined
-    try {
-      database = new DatabaseSync(path, { timeout: BUSY_MS_MAX })
-      refuseNewer(database, path)
-      // secure_delete: what is removed is overwritten, not only unlinked.
-      database.exec(
-        'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY',
-      )
-      migrate(database)
-      return database
-    } catch (error) {
-      if (database?.isOpen) database.close()
-      const { errcode, message } = error as { errcode?: number; message: string }
-      // Several processes that make a new file at once: switching to WAL does not wait for the others by itself.
-      if (errcode === SQLITE_BUSY && performance.now() < end) {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 15)
-        continue
-      }
-      if (message.includes(path)) throw error
-      throw new Error(`the database ${path} cannot be used: ${message}; move it away to begin anew, or set STINT_HOME`)
-    }
-  }
-}
-
-const SQLITE_BUSY = 5
-
-/** Before anything is changed: a file of a newer Stint is left as it is. */
-function refuseNewer(database: DatabaseSync, path: string): void {
-  const version = versionOf(database)
-  if (version > SCHEMA_VERSION)
-    throw new Error(
-      `the database ${path} was written by a newer Stint (schema ${version}, this one knows ${SCHEMA_VERSION}); update Stint, or set STINT_HOME to another folder`,
-    )
-}
-
-function migrate(database: DatabaseSync): void {
-  if (versionOf(database) === SCHEMA_VERSION) return
-  database.exec('BEGIN IMMEDIATE')
-  database.exec(SCHEMA)
-  for (const [table, column, declaration] of COLUMNS_ADDED) {
-    const known = database.prepare(`SELECT name FROM pragma_table_info('${table}')`).all() as { name: string }[]
-    if (!known.some(({ name }) => name === column))
-      database.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${declaration}`)
-  }
-  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
-  database.exec('COMMIT')
-}
-
-const versionOf = (database: DatabaseSync): number =>
-  (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
-
-const page = (items: Run[], limit: number): Page<Run> =>
-  items.length <= limit
-    ? { items }
-    : { items: items.slice(0, limit), ...(items[limit - 1] ? { nextCursor: items[limit - 1]?.runId } : {}) }
