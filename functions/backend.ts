@@ -25,10 +25,11 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
   const { ports, queue, close } = wired
   const agent = new AICodeAgent(ports)
   let stopping = false
+  const oneAtATime = inTurn()
   const work: Work = {
     async handle(wake, until = ports.clock.now() + STINT_MS_MAX) {
       if (only && !only(wake)) return 'done'
-      const stint = await agent.advance(wake, () => (stopping ? 0 : until))
+      const stint = await oneAtATime(wake.runId, () => agent.advance(wake, () => (stopping ? 0 : until)))
       log('debug', 'stint', { runId: wake.runId, stint })
       // Busy is done as well: whoever holds the run reads what this wake-up told of, and the lease has a due time. Only
       // for a step that the store does not know yet it must come again: the store has lost a commit, or lags.
@@ -53,6 +54,23 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
       await Promise.race([close(), grace()])
       done.abort()
     },
+  }
+}
+
+/**
+ * Work on one run goes in turn within this process, whatever brings two wake-ups at once. The store would let the second
+ * in, because a holder that asks again has lost its stint as a rule, and the first would have worked for nothing.
+ */
+function inTurn() {
+  const last = new Map<string, Promise<unknown>>()
+  return async <T>(runId: string, perform: () => Promise<T>): Promise<T> => {
+    const mine = (last.get(runId) ?? Promise.resolve()).then(perform, perform)
+    last.set(runId, mine)
+    try {
+      return await mine
+    } finally {
+      if (last.get(runId) === mine) last.delete(runId)
+    }
   }
 }
 

@@ -22,6 +22,8 @@ export function sqsQueue(queueUrl: string): SqsQueue {
   const region = /^https:\/\/sqs\.([a-z0-9-]+)\.amazonaws\.com/.exec(queueUrl)?.[1]
   const client = new SQSClient({
     ...(region ? { region } : {}),
+    // Said outright: the library would warn at each request about an address that is not its own guess.
+    endpoint: new URL(queueUrl).origin,
     requestHandler: { connectionTimeout: REQUEST_MS_MAX, requestTimeout: REQUEST_MS_MAX },
   })
   return {

@@ -30,8 +30,12 @@ export const systemIds: Ids = {
   },
 }
 
-/** This process, told apart from a later one with the same number. */
-export const thisProcess = (): Owner => `${process.pid}:${startOf(process.pid) ?? '?'}:${bootId()}`
+/**
+ * This process, told apart from a later one with the same number, and by chance from others that all began alike: small
+ * machines restored from one image share process number, start and boot.
+ */
+export const thisProcess = (): Owner =>
+  `${process.pid}:${startOf(process.pid) ?? '?'}:${bootId()}:${randomBytes(6).toString('hex')}`
 
 /** False only when the process is known to be gone; where that cannot be told, leases simply run out. */
 export function mayLive(owner: Owner): boolean {
