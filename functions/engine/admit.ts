@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { startedEvent } from '../core/events.ts'
+import { freshRun, NOTHING_USED } from '../core/fresh.ts'
 import { RUN_LIMITS_DEFAULT } from '../core/limits.ts'
 import type { ApprovalMode, Decision, Limits, Message, PendingCall, Repo, Run, Session } from '../core/types.ts'
 import type { Ports } from '../ports.ts'
@@ -87,24 +88,13 @@ async function admit(
     updatedAt: now,
   }
   const { turns, costUsd, seconds } = { ...RUN_LIMITS_DEFAULT, ...request.limits }
-  const run: Run = {
+  const run = freshRun({
     runId: ids.next('run'),
     sessionId: session.sessionId,
     kind: begin.kind,
     task: request.task,
-    status: 'queued',
-    step: 0,
-    turns: 0,
-    attempt: 0,
-    rateWaits: 0,
-    formatErrors: 0,
-    checks: 0,
-    action: { type: 'prepare' },
     pending: begin.pending,
-    plan: [],
-    usage: NOTHING_USED,
     limits: { turns, seconds, costUsd: Math.min(costUsd, settings.costUsdMax) },
-    workedMs: 0,
     approval: request.approval ?? 'ask',
     model: request.model ?? 'auto',
     remembered: await store.remembered({
@@ -115,13 +105,9 @@ async function admit(
     ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
     workspaceId: session.workspaceId,
     ...(session.head ? { head: session.head } : {}),
-    diffStat: { files: 0, additions: 0, deletions: 0 },
-    inboxSeen: 0,
-    eventSeq: 1,
     messageSeq: begin.messages.length,
     createdAt: now,
-    updatedAt: now,
-  }
+  })
   const reply = await store.start({
     run,
     session,
@@ -201,7 +187,6 @@ const REFUSALS = {
   session_not_found: () => 'there is no such session',
 }
 
-export const NOTHING_USED = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, costUsd: 0 }
 export const refuse = (code: Refused['code'], message: string, runId?: string): Refused => ({
   ok: false,
   code,

@@ -1,12 +1,13 @@
 /**
  * A second run from the middle of a first: its transcript and its files as they were after a step, in a session and a
- * workspace of their own. The first run is only read.
+ * workspace of their own. The first run is only read; what was approved for it is asked about again.
  */
 import { startedEvent } from '../core/events.ts'
 import { goingOnFrom, planIn } from '../core/fork.ts'
+import { freshRun } from '../core/fresh.ts'
 import type { Message, Run, Session } from '../core/types.ts'
 import type { Mark, Ports } from '../ports.ts'
-import { type Admitted, NOTHING_USED, refuse } from './admit.ts'
+import { type Admitted, refuse } from './admit.ts'
 
 export type ForkRequest = { runId: string; step: number; task?: string | undefined; model?: string | undefined }
 
@@ -53,38 +54,21 @@ function forked(
   made: { runId: string; now: number; task: string | undefined; model: string | undefined },
 ): Run {
   const { kind, limits, approval, repo } = from
-  return {
+  return freshRun({
     runId: made.runId,
     sessionId: session.sessionId,
     kind,
     task: made.task ?? from.task,
-    status: 'queued',
-    step: 0,
-    turns: 0,
-    attempt: 0,
-    rateWaits: 0,
-    formatErrors: 0,
-    checks: 0,
-    action: { type: 'prepare' },
-    pending: [],
-    plan: planIn(messages),
-    usage: NOTHING_USED,
     limits,
-    workedMs: 0,
     approval,
     model: made.model ?? from.model,
-    // What was approved for another run is asked about again.
-    remembered: [],
+    plan: planIn(messages),
     ...(repo ? { repo } : {}),
     workspaceId: session.workspaceId,
     // The diff still counts from where the first run began.
     ...(mark.head && from.start ? { start: from.start, head: mark.head } : {}),
-    diffStat: { files: 0, additions: 0, deletions: 0 },
     forkedFrom: { runId: from.runId, step: mark.step },
-    inboxSeen: 0,
-    eventSeq: 1,
     messageSeq: messages.length,
     createdAt: made.now,
-    updatedAt: made.now,
-  }
+  })
 }
