@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
 import { type BullmqOptions, bullmqQueue } from '../functions/adapters/bullmq-queue.ts'
@@ -192,6 +193,64 @@ test('queue in Redis: a wake-up that kills every worker is given up', skip, asyn
   assert.deepEqual(buried[0]?.wake, { runId: 'run_1', step: 4 })
   assert.match(buried[0]?.why ?? '', /died/)
   assert.equal(handled, 0)
+})
+
+/** A way to Redis that can be cut and mended. */
+async function bridge(t: Context) {
+  const sockets = new Set<Socket>()
+  let up = true
+  const { hostname, port } = new URL(REDIS_URL)
+  const server = createServer((near) => {
+    if (!up) return void near.destroy()
+    const far = connect(Number(port || 6379), hostname)
+    for (const [one, other] of [[near, far] as const, [far, near] as const]) {
+      sockets.add(one)
+      one.on('error', () => {}).on('close', () => other.destroy())
+      one.pipe(other)
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const cut = () => {
+    up = false
+    for (const socket of sockets) socket.destroy()
+    sockets.clear()
+  }
+  t.after(() => {
+    cut()
+    server.close()
+  })
+  const mend = () => {
+    up = true
+  }
+  return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, cut, mend }
+}
+
+test('queue in Redis: after the network was cut the worker goes on, and its stint is answered for', skip, async (t) => {
+  const prefix = ownPrefix(t)
+  const { url, cut, mend } = await bridge(t)
+  const seen: Wake[] = []
+  let release = () => {}
+  const handle = async (wake: Wake) => {
+    seen.push(wake)
+    if (wake.runId === 'run_held')
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+    return 'done' as const
+  }
+  const queue = open(t, prefix, { handle }, { url, lockMs: 3000 })
+  await queue.send({ runId: 'run_held', step: 1 }, 0)
+  await until('the held one', () => seen.length === 1)
+  cut()
+  await assert.rejects(queue.send({ runId: 'run_x', step: 1 }, 0))
+  release()
+  await pause(300)
+  mend()
+  await queue.send({ runId: 'run_after', step: 1 }, 0)
+  await until('the next one', () => seen.some(({ runId }) => runId === 'run_after'))
+  const sender = open(t, prefix)
+  await sender.send({ runId: 'run_late', step: 1 }, 0)
+  await until('one from elsewhere', () => seen.some(({ runId }) => runId === 'run_late'))
 })
 
 test('queue in Redis: a send says soon that Redis is away', skip, async (t) => {
