@@ -13,13 +13,14 @@
  *     layers       what each step changed in a workspace; a row of layers is a snapshot
  */
 /** Raised with every change; `SCHEMA` and `COLUMNS_ADDED` bring any older file up to date: both only add. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** Columns that tables of an older file lack: table, column, declaration. */
 export const COLUMNS_ADDED: [string, string, string][] = [
   ['runs', 'last', "TEXT NOT NULL DEFAULT ''"],
   ['runs', 'claims', 'INTEGER NOT NULL DEFAULT 0'],
   ['runs', 'feedback', 'TEXT'],
+  ['runs', 'named_until', 'INTEGER NOT NULL DEFAULT 0'],
   ['inbox', 'id', "TEXT NOT NULL DEFAULT ''"],
 ]
 

@@ -301,7 +301,8 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
 
     async due({ now, limit, againMs = 0 }) {
       const late = rows<{ run_id: string; step: number }>(
-        'SELECT run_id, step FROM runs WHERE due_at <= ? ORDER BY due_at LIMIT ?',
+        'SELECT run_id, step FROM runs WHERE due_at <= ? AND named_until <= ? ORDER BY due_at LIMIT ?',
+        now,
         now,
         limit,
       )
@@ -321,9 +322,10 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         )
       const wakes = [...late, ...orphaned].map(({ run_id, step }) => ({ runId: run_id, step }))
       const named = wakes.filter((wake, i) => wakes.findIndex((other) => other.runId === wake.runId) === i)
+      // Its due time stays: whoever is woken asks for that.
       if (againMs > 0)
         for (const { runId } of named.slice(0, limit))
-          run('UPDATE runs SET due_at = ? WHERE run_id = ? AND due_at <= ?', now + againMs, runId, now)
+          run('UPDATE runs SET named_until = ? WHERE run_id = ?', now + againMs, runId)
       return named.slice(0, limit)
     },
 

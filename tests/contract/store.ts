@@ -347,6 +347,17 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.equal(await due(store, 8000), 1)
   })
 
+  check('a run that waits can be claimed when it was named as due', async ({ store }) => {
+    const { run, token } = await claimed(store)
+    const waitingFor = { kind: 'question' as const, callId: 'c', question: '?', choices: [], until: 2000 }
+    const change = { status: 'waiting' as const, waitingFor }
+    assert.ok((await store.commit(next(run, token, { change, keepMs: 0, dueAt: 2000 }))).ok)
+    const claim = (now: number) => store.claim({ runId: run.runId, owner: 'you', leaseMs: 5000, now })
+    assert.ok(!(await claim(1999)).ok)
+    assert.equal((await store.due({ now: 2000, limit: 9, againMs: 5000 })).length, 1)
+    assert.ok((await claim(2001)).ok)
+  })
+
   check('marks tell where a run stood after each step', async ({ store, again }) => {
     const { run, token } = await claimed(store)
     const head = { id: 's2', count: 2 }
