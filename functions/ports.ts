@@ -43,6 +43,8 @@ export type Owner = string
 export type StartRequest = {
   run: Run
   session: Session
+  /** The session was read before: it must be there still, and its workspace must stand where it stood. */
+  goesOn?: boolean
   messages: Message[]
   events: Event[]
   /** Of a workspace that begins as a copy of another run's. */
@@ -53,7 +55,9 @@ export type StartRequest = {
 }
 export type StartReply =
   | { ok: true; run: Run; existed: boolean }
-  | { ok: false; code: 'idempotency_mismatch' | 'session_busy' | 'session_not_found'; runId?: string }
+  | { ok: false; code: 'idempotency_mismatch' | 'session_busy'; runId: string }
+  /** `session_moved`: read it again. */
+  | { ok: false; code: 'session_not_found' | 'session_moved' }
 
 export type ClaimRequest = {
   runId: string

@@ -36,8 +36,11 @@ if hash ~= '' then
   end
 end
 local status, closed, step, sid, made, record = arg(), arg(), arg(), arg(), arg(), arg()
-local open = redis.call('HGET', session, 'open')
+local goesOn, from = arg() == '1', arg()
+local open, head = unpack(redis.call('HMGET', session, 'open', 'head'))
 if open and open ~= '' then return {'BUSY', open} end
+if goesOn and not open then return {'NOT_FOUND'} end
+if goesOn and head and not (from ~= '' and string.find(head, '"id":"' .. from .. '"', 1, true)) then return {'MOVED'} end
 redis.call('HSETNX', session, 'session', made)
 redis.call('HSET', session, 'open', ended(status) and '' or id)
 redis.call('ZADD', runs, 0, id)

@@ -107,7 +107,7 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
   }
 
   return {
-    async start({ run, session, messages, events, layers, idempotency, now }) {
+    async start({ run, session, goesOn, messages, events, layers, idempotency, now }) {
       const { runId, sessionId, workspaceId } = run
       const record = await pack(run, runId)
       const said = await packAll(messages, runId)
@@ -136,6 +136,8 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
             sessionId,
             JSON.stringify(session),
             record.text,
+            goesOn ? 1 : 0,
+            session.head?.id ?? '',
             markOf(run),
           ],
           ...[said.texts.length, ...said.texts, seen.texts.length, ...seen.texts],
@@ -144,6 +146,8 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
       )
       if (code === 'BUSY') return { ok: false, code: 'session_busy', runId: other }
       if (code === 'MISMATCH') return { ok: false, code: 'idempotency_mismatch', runId: other }
+      if (code === 'NOT_FOUND') return { ok: false, code: 'session_not_found' }
+      if (code === 'MOVED') return { ok: false, code: 'session_moved' }
       if (code === 'OK') return { ok: true, run, existed: false }
       const first = await runOf(other)
       if (!first) throw new Error(`run ${other} is being removed`)

@@ -71,7 +71,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
     )
 
   return {
-    async start({ run: made, session, messages, events, layers, idempotency, now }) {
+    async start({ run: made, session, goesOn, messages, events, layers, idempotency, now }) {
       return atomically(() => {
         // Sent again because the answer got lost.
         if (runRow(made.runId)) return { ok: true as const, run: made, existed: false }
@@ -93,6 +93,12 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           session.sessionId,
         )
         if (busy) return { ok: false as const, code: 'session_busy' as const, runId: busy.run_id }
+        if (goesOn) {
+          const there = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', session.sessionId)
+          if (!there) return { ok: false as const, code: 'session_not_found' as const }
+          if (Session.parse(JSON.parse(there.session)).head?.id !== session.head?.id)
+            return { ok: false as const, code: 'session_moved' as const }
+        }
         run(
           'INSERT OR IGNORE INTO sessions (session_id, created_at, session) VALUES (?, ?, ?)',
           session.sessionId,

@@ -111,15 +111,26 @@ async function admit(
   const reply = await store.start({
     run,
     session,
+    goesOn: known !== undefined,
     messages: begin.messages,
     events: [startedEvent(run)],
     layers: [],
     now,
     ...(idempotency ? { idempotency } : {}),
   })
-  if (!reply.ok) return refuse(reply.code, REFUSALS[reply.code](reply.runId ?? ''), reply.runId)
-  if (!reply.existed) await queue.send({ runId: reply.run.runId, step: reply.run.step }, 0)
-  return reply
+  if (reply.ok) {
+    if (!reply.existed) await queue.send({ runId: reply.run.runId, step: reply.run.step }, 0)
+    return reply
+  }
+  switch (reply.code) {
+    case 'session_moved':
+      // A run of it ended while this one was made: this one begins with what that one left.
+      return admit(request, begin, ports, idempotency)
+    case 'session_not_found':
+      return refuse(reply.code, `there is no session ${session.sessionId}`)
+    default:
+      return refuse(reply.code, REFUSALS[reply.code](reply.runId), reply.runId)
+  }
 }
 
 export type Sent = { ok: true } | Refused | { ok: false; code: 'decided'; message: string; approved: boolean }
@@ -184,7 +195,6 @@ const REFUSALS = {
   idempotency_mismatch: (runId: string) => `this Idempotency-Key was used with another body, for run ${runId}`,
   session_busy: (runId: string) =>
     `run ${runId} of this session is under way; say something to it, cancel it, or start another session`,
-  session_not_found: () => 'there is no such session',
 }
 
 export const refuse = (code: Refused['code'], message: string, runId?: string): Refused => ({

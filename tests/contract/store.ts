@@ -183,6 +183,36 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.ok((await begin(store, makeRun({ sessionId: run.sessionId, workspaceId: run.workspaceId }))).ok)
   })
 
+  check('a run that goes on in a session begins where the session stands, or not at all', async ({ store }) => {
+    const { run, token } = await claimed(store)
+    const asRead = await store.session(run.sessionId)
+    assert.ok(asRead)
+    const goOn = (session: Session) => {
+      const made = makeRun({ sessionId: session.sessionId, workspaceId: run.workspaceId })
+      return store.start({
+        run: made,
+        session,
+        goesOn: true,
+        messages: [],
+        events: [event(made, 1)],
+        layers: [],
+        now: 1,
+      })
+    }
+    const change = { status: 'completed' as const, action: { type: 'stop' as const }, head: { id: 's2', count: 2 } }
+    const { dueAt: _, ...commit } = next(run, token, { change, keepMs: 0 })
+    assert.ok((await store.commit(commit)).ok)
+    assert.deepEqual(await goOn(asRead), { ok: false, code: 'session_moved' })
+    const now = await store.session(run.sessionId)
+    assert.ok(now)
+    assert.ok((await goOn(now)).ok)
+    assert.deepEqual(
+      await goOn({ ...now, sessionId: 'ses_none' }),
+      { ok: false, code: 'session_not_found' },
+      'it was removed meanwhile',
+    )
+  })
+
   check('a claim is exclusive until the lease runs out, and each has a higher token', async ({ store, again }) => {
     const { run, token } = await claimed(store)
     const other = await again()
