@@ -15,6 +15,8 @@ local function due(run, zset, id, at)
   redis.call('HSET', run, 'due', at)
   if at == '' then redis.call('ZREM', zset, id) else redis.call('ZADD', zset, at, id) end
 end
+-- Due by every clock: whoever is woken may be behind whoever woke it.
+local AT_ONCE = 0
 local at = 0
 local function arg() at = at + 1 return ARGV[at] end
 local function count() return tonumber(arg()) end
@@ -86,7 +88,7 @@ if ended(status) and not ended(before) and status ~= 'cancelled' and tonumber(en
 if status == 'waiting' then
   for _, entry in ipairs(news) do
     local topic = string.match(entry, '^[^\\n]*')
-    if topic == 'cancel' or (awaits ~= '' and topic == awaits) then dueAt = now end
+    if topic == 'cancel' or (awaits ~= '' and topic == awaits) then dueAt = AT_ONCE end
   end
 end
 redis.call('HSET', run, 'run', arg(), 'status', status, 'closed', closed, 'step', step, 'owner', keep > 0 and owner or '',
@@ -129,7 +131,7 @@ redis.call('RPUSH', inbox, topic .. '\\n' .. entry)
 redis.call('HSET', sent, 'id:' .. entryId, seq)
 if decision then redis.call('HSET', sent, topic, entry) end
 redis.call('HSET', run, 'inbox', seq)
-if wake == 1 and tonumber(till) <= now then due(run, dues, id, now) end
+if wake == 1 and tonumber(till) <= now then due(run, dues, id, AT_ONCE) end
 return {'OK', seq, wake, step}
 `
 

@@ -29,6 +29,8 @@ type RunRow = {
   claims: number
 }
 
+/** Due by every clock: whoever is woken may be behind whoever woke it. */
+const AT_ONCE = 0
 const IDEMPOTENCY_MS = 24 * 3600_000
 
 export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
@@ -207,7 +209,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           next.step,
           keepMs > 0 ? found.owner : '',
           keepMs > 0 ? now + keepMs : 0,
-          next.status === 'waiting' && answered ? now : (dueAt ?? null),
+          next.status === 'waiting' && answered ? AT_ONCE : (dueAt ?? null),
           awaits ?? null,
           JSON.stringify(next),
           id,
@@ -298,7 +300,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
           seq,
           wake ? 1 : 0,
           now,
-          now,
+          AT_ONCE,
           runId,
         )
         return { ok: true as const, seq, wake, step: found.step }

@@ -561,6 +561,20 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.deepEqual(await store.due({ now: 1002, limit: 9 }), [{ runId: run.runId, step: 1 }])
   })
 
+  check('whoever is woken by an answer may be behind in time', async ({ store }) => {
+    const question = { kind: 'question' as const, callId: 'c', question: '?', choices: [], until: 90_000 }
+    const change = { status: 'waiting' as const, waitingFor: question, action: { type: 'wait' as const } }
+    const claim = (runId: string) => store.claim({ runId, owner: 'you', leaseMs: 5000, now: 1500 })
+    const { run, token } = await claimed(store)
+    await store.commit(next(run, token, { change, keepMs: 0, dueAt: 90_000 }))
+    await post(store, { runId: run.runId, entry: { type: 'message', at: 1, text: 'yes' }, now: 6000 })
+    assert.ok((await claim(run.runId)).ok)
+    const early = await claimed(store)
+    await post(store, { runId: early.run.runId, entry: { type: 'message', at: 1, text: 'early' }, now: 1001 })
+    await store.commit(next(early.run, early.token, { change, keepMs: 0, dueAt: 90_000, now: 6000 }))
+    assert.ok((await claim(early.run.runId)).ok)
+  })
+
   check(
     'due names what somebody must look at: new, late and handed-over runs, waits that are over, oldest first',
     async ({ store }) => {
