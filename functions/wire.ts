@@ -10,7 +10,7 @@ import { localQueue } from './adapters/local-queue.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
-import { mayLive, systemClock, systemIds, thisProcess } from './adapters/system.ts'
+import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from './adapters/system.ts'
 import { webhooks } from './adapters/webhook.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
 import { type Env, isLoopback } from './env.ts'
@@ -119,7 +119,10 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<{ 
   }
   const { redisTcp } = await import('./adapters/redis-tcp.ts')
   const transport = redisTcp(REDIS_URL ?? '')
-  return { store: redisStore({ transport, objects, prefix }), where: `Redis at ${new URL(REDIS_URL ?? '').host}` }
+  return {
+    store: redisStore({ transport, objects, prefix, mayLive: mayLiveSomewhere }),
+    where: `Redis at ${new URL(REDIS_URL ?? '').host}`,
+  }
 }
 
 /** How the next stint is woken. A vendor's library is loaded only where that vendor is named. */

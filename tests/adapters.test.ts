@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { folderSnapshots } from '../functions/adapters/folder-snapshots.ts'
 import { groqModel } from '../functions/adapters/groq.ts'
 import { localFeed } from '../functions/adapters/local-feed.ts'
-import { mayLive, systemClock, systemIds, thisProcess } from '../functions/adapters/system.ts'
+import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from '../functions/adapters/system.ts'
 import type { Event } from '../functions/core/types.ts'
 import { modelContract } from './contract/model.ts'
 import { snapshotsContract } from './contract/snapshots.ts'
@@ -54,8 +54,12 @@ test('sleep ends early and quietly when told to', async () => {
 test('a process is told from a later one with its number', () => {
   const owner = thisProcess()
   assert.equal(mayLive(owner), true)
-  const [pid, start, boot] = owner.split(':')
-  if (start !== '?') assert.equal(mayLive(`${pid}:${Number(start) + 1}:${boot}`), false)
-  assert.equal(mayLive(`999999999:1:${boot}`), false)
-  if (boot !== '') assert.equal(mayLive(`${pid}:${start}:another-boot`), false)
+  const [pid, start, boot, space] = owner.split(':')
+  for (const live of [mayLive, mayLiveSomewhere]) {
+    if (start !== '?') assert.equal(live(`${pid}:${Number(start) + 1}:${boot}:${space}`), false)
+    assert.equal(live(`999999999:1:${boot}:${space}`), false)
+    assert.equal(live(`999999999:1:${boot}:another-container`), true)
+  }
+  if (boot !== '') assert.equal(mayLive(`${pid}:${start}:another-boot:${space}`), false)
+  assert.equal(mayLiveSomewhere(`${pid}:${start}:another-boot:${space}`), true)
 })

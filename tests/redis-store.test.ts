@@ -90,3 +90,34 @@ test('redis: a claim is one round trip, a commit is one, and neither grows with 
   assert.ok((await store.claim({ runId: run.runId, owner: 'me', leaseMs: 5000, now: 1001 })).ok)
   assert.equal(bridge.requests.length, 1)
 })
+
+test('redis: a lease whose process is gone is free at once, and due', skip, async (t) => {
+  const [prefix, objects, dead] = [ownPrefix(t), folderSnapshots(join(tempFolder(t), 'objects')), new Set<string>()]
+  const mayLive = (owner: string) => !dead.has(owner)
+  const store = redisStore({ transport: redisTcp(REDIS_URL), objects, prefix, mayLive })
+  t.after(() => store.close())
+  const run = makeRun()
+  await begin(store, run)
+  assert.ok((await store.claim({ runId: run.runId, owner: 'gone', leaseMs: 60_000, now: 1000 })).ok)
+  assert.ok(!(await store.claim({ runId: run.runId, owner: 'new', leaseMs: 60_000, now: 1001 })).ok)
+  assert.deepEqual(await store.due({ now: 1001, limit: 9 }), [])
+  dead.add('gone')
+  assert.deepEqual(await store.due({ now: 1001, limit: 9 }), [{ runId: run.runId, step: 0 }])
+  assert.ok((await store.claim({ runId: run.runId, owner: 'new', leaseMs: 60_000, now: 1001 })).ok)
+  assert.deepEqual(await store.due({ now: 1002, limit: 9 }), [])
+})
+
+test('redis: what is named as due is all that was put off', skip, async (t) => {
+  const [prefix, objects] = [ownPrefix(t), folderSnapshots(join(tempFolder(t), 'objects'))]
+  const store = redisStore({ transport: redisTcp(REDIS_URL), objects, prefix })
+  t.after(() => store.close())
+  const made = Array.from({ length: 60 }, () => makeRun())
+  for (const run of made) await begin(store, run)
+  const seen = new Set<string>()
+  for (let i = 0; i < 60; i++)
+    for (const { runId } of await store.due({ now: 3000, limit: 20, againMs: 60_000 })) {
+      assert.ok(!seen.has(runId))
+      seen.add(runId)
+    }
+  assert.equal(seen.size, 60)
+})

@@ -58,14 +58,15 @@ return {'OK'}
 
 const CLAIM = `
 local run, messages, inbox, dues = unpack(KEYS)
-local id, owner, now, lease, grace, want = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg()), arg()
+local id, owner, now, lease, grace = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())
+local want, gone = arg(), arg()
 local status, closed, step, token, holder, till, dueAt, claims, seen, record = unpack(redis.call('HMGET', run,
   'status', 'closed', 'step', 'token', 'owner', 'until', 'due', 'claims', 'seen', 'run'))
 if not status then return {'GONE'} end
 if closed == '1' then return {'ENDED'} end
 if want ~= '' and want ~= step then return {tonumber(want) < tonumber(step) and 'STALE' or 'FUTURE'} end
 if status == 'waiting' and (dueAt == '' or tonumber(dueAt) > now) then return {'WAITING', dueAt} end
-if tonumber(till) > now and holder ~= owner then return {'BUSY', till} end
+if tonumber(till) > now and holder ~= owner and holder ~= gone then return {'BUSY', till, holder} end
 token, claims = token + 1, claims + 1
 redis.call('HSET', run, 'token', token, 'owner', owner, 'until', now + lease, 'claims', claims)
 due(run, dues, id, now + lease + grace)

@@ -12,7 +12,7 @@ import { crc32 } from 'node:zlib'
 import { awaitedTopic, isClosed, topicOf } from '../core/inbox.ts'
 import { WAKE_GRACE_MS } from '../core/limits.ts'
 import { Event, Feedback, InboxEntry, Layer, Message, Run, Session } from '../core/types.ts'
-import type { Mark, Snapshots, Store } from '../ports.ts'
+import type { Mark, Owner, Snapshots, Store } from '../ports.ts'
 import { SCRIPTS } from './redis-scripts.ts'
 
 export type RedisTransport = {
@@ -29,6 +29,8 @@ export type RedisStoreOptions = {
   objects: Snapshots
   /** Begins every key. */
   prefix?: string
+  /** False when a lease's process is known to be gone: its runs go on at once. Unset: leases simply run out. */
+  mayLive?: (owner: Owner) => boolean
 }
 
 const SHARDS = 16
@@ -38,7 +40,8 @@ const BODY_BYTES_MAX = 64 * 1024
 const ELSEWHERE = '\u0001'
 const RUNS_LOOKED_AT_MAX = 2000
 
-export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStoreOptions): Store {
+export function redisStore(options: RedisStoreOptions): Store {
+  const { transport, objects, prefix = 'stint:', mayLive = () => true } = options
   const key = (...parts: (string | number)[]): string => prefix + parts.join(':')
   const shardOf = (runId: string): number => crc32(runId) % SHARDS
   const dueKey = (runId: string): string => key('due', shardOf(runId))
@@ -106,6 +109,18 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
     return (found.flat() as string[]).sort((a, b) => (a < b ? 1 : -1)).slice(0, limit)
   }
 
+  /** Runs whose lease is held by a process that is known to be gone. */
+  async function orphans(now: number, limit: number): Promise<string[]> {
+    const found = await all(shards.map((shard) => ['ZRANGEBYSCORE', key('due', shard), now, '+inf', 'LIMIT', 0, limit]))
+    const ids = found.flat() as string[]
+    if (ids.length === 0) return []
+    const held = (await all(ids.map((id) => ['HMGET', key('run', id), 'owner', 'until']))) as (string | null)[][]
+    return ids.filter((_, i) => {
+      const [owner, until] = held[i] ?? []
+      return owner && Number(until) > now && !mayLive(owner)
+    })
+  }
+
   return {
     async start({ run, session, goesOn, messages, events, layers, idempotency, now }) {
       const { runId, sessionId, workspaceId } = run
@@ -156,7 +171,11 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
 
     async claim({ runId, owner, leaseMs, now, step }) {
       const keys = [...['run', 'messages', 'inbox'].map((part) => partOf(key('run', runId), part)), dueKey(runId)]
-      const reply = await script('CLAIM', keys, [runId, owner, now, leaseMs, WAKE_GRACE_MS, step ?? ''])
+      const claim = (gone: string) =>
+        script('CLAIM', keys, [runId, owner, now, leaseMs, WAKE_GRACE_MS, step ?? '', gone])
+      let reply = await claim('')
+      const [, , holder] = reply
+      if (reply[0] === 'BUSY' && holder && !mayLive(holder)) reply = await claim(holder)
       const [code, first] = reply
       if (code === 'WAITING') return { ok: false, why: 'waiting', ...(first ? { until: Number(first) } : {}) }
       if (code === 'BUSY') return { ok: false, why: 'busy', until: Number(first) }
@@ -244,17 +263,20 @@ export function redisStore({ transport, objects, prefix = 'stint:' }: RedisStore
     },
 
     async due({ now, limit, againMs = 0 }) {
+      // Whatever is found is put off, so nothing that is found may be left out of the answer.
+      const each = againMs > 0 ? Math.ceil(limit / SHARDS) : limit
       const found = await run1(
         'DUE',
-        shards.map((shard) => ({ keys: [key('due', shard)], args: [now, limit, againMs] })),
+        shards.map((shard) => ({ keys: [key('due', shard)], args: [now, each, againMs] })),
       )
       const late = (found as string[][])
         .flatMap((pairs) => pairs.flatMap((id, i) => (i % 2 ? [] : [{ id, at: Number(pairs[i + 1]) }])))
         .sort((a, b) => a.at - b.at)
-        .slice(0, limit)
-      if (late.length === 0) return []
-      const steps = await all(late.map(({ id }) => ['HGET', key('run', id), 'step']))
-      return late.flatMap(({ id }, i) => (steps[i] === null ? [] : [{ runId: id, step: Number(steps[i]) }]))
+      const ids = (againMs > 0 ? late : late.slice(0, limit)).map(({ id }) => id)
+      const wakes = [...new Set([...ids, ...(options.mayLive ? await orphans(now, limit) : [])])]
+      if (wakes.length === 0) return []
+      const steps = await all(wakes.map((id) => ['HGET', key('run', id), 'step']))
+      return wakes.flatMap((runId, i) => (steps[i] === null ? [] : [{ runId, step: Number(steps[i]) }]))
     },
 
     async rate(runId, feedback) {

@@ -1,6 +1,6 @@
 /** The machine's own clock, ids and process identity. */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import type { Clock, Ids, Owner } from '../ports.ts'
 
 export const systemClock: Clock = {
@@ -35,12 +35,22 @@ export const systemIds: Ids = {
  * machines restored from one image share process number, start and boot.
  */
 export const thisProcess = (): Owner =>
-  `${process.pid}:${startOf(process.pid) ?? '?'}:${bootId()}:${randomBytes(6).toString('hex')}`
+  `${process.pid}:${startOf(process.pid) ?? '?'}:${bootId()}:${pidSpace()}:${randomBytes(6).toString('hex')}`
 
-/** False only when the process is known to be gone; where that cannot be told, leases simply run out. */
+/**
+ * For owners in a file of this machine: false only when the process is known to be gone, with an earlier boot at the
+ * latest. Where that cannot be told, leases simply run out.
+ */
 export function mayLive(owner: Owner): boolean {
-  const [pid = '', started, boot] = owner.split(':')
-  if (boot !== bootId()) return boot === ''
+  const boot = owner.split(':')[2] ?? ''
+  return boot === '' || boot === bootId() ? mayLiveSomewhere(owner) : bootId() === ''
+}
+
+/** For owners on any machine: those of another one may live. */
+export function mayLiveSomewhere(owner: Owner): boolean {
+  const [pid = '', started, boot = '', space] = owner.split(':')
+  // On another machine, or in another container of this one, the number says nothing.
+  if (boot === '' || boot !== bootId() || space !== pidSpace()) return true
   try {
     process.kill(Number(pid), 0)
   } catch (error) {
@@ -53,6 +63,15 @@ export function mayLive(owner: Owner): boolean {
 function startOf(pid: number): string | undefined {
   const stat = readOr(`/proc/${pid}/stat`)
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+/** Containers of one machine count their processes apart. */
+function pidSpace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+  } catch {
+    return ''
+  }
 }
 
 const bootId = (): string => readOr('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
