@@ -46,7 +46,12 @@ export const Request = z.discriminatedUnion('op', [
     /** Given when a first try was answered `need_layers`. */
     layers: z.array(Layer).optional(),
   }),
-  z.object({ op: z.literal('stop'), callIds: z.array(z.string()) }),
+  z.object({
+    op: z.literal('stop'),
+    callIds: z.array(z.string()),
+    /** The lease the calls were made under: the same calls under a newer one go on. Left out: whoever makes them. */
+    fence: z.number().int().optional(),
+  }),
   z.object({
     op: z.literal('diff'),
     workspace: Workspace.extend({ start: Snapshot, head: Snapshot }),

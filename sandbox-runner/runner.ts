@@ -43,7 +43,7 @@ type Asked<Op extends Request['op']> = Extract<Request, { op: Op }>
 /** Which lease of which run asks. */
 type Worker = { runId: string; fence: number }
 
-type Pending = { call: Call; stop: AbortController }
+type Pending = { call: Call; fence: number; stop: AbortController }
 
 /** What a workspace was made from. */
 const Made = Facts.pick({ name: true, branch: true, commit: true })
@@ -80,7 +80,7 @@ export class Runner {
         case 'diff':
           return await this.diff(request)
         case 'stop':
-          for (const callId of request.callIds) await this.stop(callId)
+          for (const callId of request.callIds) await this.stop(callId, request.fence)
           return { ok: true }
         case 'locate':
           return await this.locate(request)
@@ -142,7 +142,7 @@ export class Runner {
     if (changing && calls.length > 1)
       return failure('bad_request', 'a call that changes the workspace is sent alone', false)
     const mode = changing || this.open(id).current?.id !== head.id ? 'alone' : 'shared'
-    const pending = calls.map((call): Pending => ({ call, stop: new AbortController() }))
+    const pending = calls.map((call): Pending => ({ call, fence, stop: new AbortController() }))
     const [first] = pending
     for (const one of pending) this.pending.add(one)
     try {
@@ -176,6 +176,8 @@ export class Runner {
       diffStat: diffStat(workspace, start.count, captured.snapshot.count),
     }
     const reply: PerformReply = { ok: true, results: [result], ...(change ? { change } : {}) }
+    // Stopped is no answer for the next lease: it performs the call anew, from the snapshot before it.
+    if (stop.signal.aborted) return reply
     replaceFile(workspace.beside('journal.json'), JSON.stringify({ callId: call.callId, reply } satisfies Journal))
     return reply
   }
@@ -207,9 +209,9 @@ export class Runner {
   }
 
   /** Ends a call here, and the processes of one that a runner before this one started. */
-  private async stop(callId: string): Promise<void> {
+  private async stop(callId: string, fence = Number.POSITIVE_INFINITY): Promise<void> {
     const found = [...this.pending].filter(({ call }) => call.callId === callId)
-    for (const { stop } of found) stop.abort()
+    for (const pending of found) if (pending.fence <= fence) pending.stop.abort()
     if (found.length === 0) await endCall(undefined, callId, new Set(), false)
   }
 

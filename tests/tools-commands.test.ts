@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { running } from './support/runner-process.ts'
-import { type Box, box, nextCallId } from './support/sandbox.ts'
+import { type Box, box, good, nextCallId } from './support/sandbox.ts'
 import { tempFolder, until, write } from './support/world.ts'
 
 const pids = (b: Box, name: string): number[] => b.text(name).trim().split('\n').map(Number)
@@ -159,6 +159,27 @@ test('a call that is stopped while it waits its turn is not performed', async (t
   await first
   const reply = await second
   assert.equal(existsSync(join(b.tree, 'performed')), false, JSON.stringify(reply))
+})
+
+test('who lost the lease stops its own call, and not the same one under the next lease', async (t) => {
+  const b = await box(t)
+  const callId = nextCallId()
+  const perform = () =>
+    b.perform([
+      { callId, tool: 'run_command', input: { command: 'touch began; until [ -e ../go ]; do sleep 0.05; done' } },
+    ])
+  const before = perform()
+  await until('the command to start', () => existsSync(join(b.tree, 'began')))
+  b.fence = 2
+  const after = perform()
+  await b.door.handle({ op: 'stop', callIds: [callId], fence: 1 })
+  const stopped = good(await before)
+  assert.equal(stopped.results[0]?.error?.code, 'cancelled')
+  await until('it to start again', () => existsSync(join(b.tree, 'began')))
+  await b.door.handle({ op: 'stop', callIds: [callId], fence: 1 })
+  writeFileSync(join(b.tree, '..', 'go'), '')
+  const done = good(await after)
+  assert.equal(done.results[0]?.ok, true, JSON.stringify(done))
 })
 
 test('a command that removes the whole workspace leaves an empty one, and work goes on', async (t) => {

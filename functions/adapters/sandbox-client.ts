@@ -68,7 +68,8 @@ export function sandboxOver(transport: Transport, isolation: Sandbox['isolation'
         workspace: { id: workspaceId, fence, start, head },
         calls: calls.map((call) => ({ ...call })),
       }
-      const stop = () => void transport.send({ op: 'stop', callIds: calls.map((call) => call.callId) }).catch(() => {})
+      const callIds = calls.map((call) => call.callId)
+      const stop = () => void transport.send({ op: 'stop', callIds, fence }).catch(() => {})
       signal.addEventListener('abort', stop, { once: true })
       try {
         const first = await ask(PerformReply, request, PERFORM_MS_MAX)

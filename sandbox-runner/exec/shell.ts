@@ -33,10 +33,11 @@ export async function shell(command: string, options: ShellOptions): Promise<She
   })
   const output = new Output()
   let ended: ShellResult['ended']
+  let ending: Promise<number> | undefined
   const stop = (why: NonNullable<ShellResult['ended']>) => {
     if (ended !== undefined) return
     ended = why
-    void endCall(child.pid, options.callId, before, true)
+    ending = endCall(child.pid, options.callId, before, true)
   }
   child.stdout.on('data', (chunk: Buffer) => {
     output.add(chunk)
@@ -57,6 +58,8 @@ export async function shell(command: string, options: ShellOptions): Promise<She
     // A daemon may hold the pipe open for ever: end what is left first, then drain what is there.
     if (child.pid !== undefined && (ended || alive(-child.pid) || leftBehind(before)))
       await endCall(child.pid, options.callId, before, false)
+    // Or it would go on to end the same call of whoever repeats it.
+    await ending
     await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN_MS_MAX))])
     child.stdout.destroy()
     const { text, truncated } = output.end(options.keep)
