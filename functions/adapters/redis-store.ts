@@ -23,6 +23,11 @@ export type RedisTransport = {
   close(): Promise<void>
 }
 
+/** What Redis refused, or that it cannot be reached: never with the command, which may hold prompts and secrets. */
+export class RedisError extends Error {
+  readonly code = 'store_unavailable'
+}
+
 export type RedisStoreOptions = {
   transport: RedisTransport
   /** Holds bodies that are too large for Redis. */

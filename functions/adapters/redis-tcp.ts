@@ -1,6 +1,6 @@
 /** Redis over TCP (or TLS), through ioredis. A reply that got lost is asked for again: no script does a thing twice. */
 import { Redis } from 'ioredis'
-import type { RedisTransport } from './redis-store.ts'
+import { RedisError, type RedisTransport } from './redis-store.ts'
 
 export function redisTcp(url: string): RedisTransport {
   const client = new Redis(url, {
@@ -15,7 +15,7 @@ export function redisTcp(url: string): RedisTransport {
       const replies = await client
         .pipeline(commands.map(([name, ...args]) => [String(name).toLowerCase(), ...args]))
         .exec()
-      return (replies ?? []).map(([error, reply]) => (error ? new Error(plain(error)) : reply))
+      return (replies ?? []).map(([error, reply]) => (error ? new RedisError(plain(error)) : reply))
     },
     async close() {
       client.disconnect()

@@ -4,7 +4,7 @@
  * Here: one request a round trip, sent once more when no answer came (no script of ours does a thing twice), and errors
  * that say what the server said. Protocol: upstash.com/docs/redis/features/restapi.
  */
-import type { RedisTransport } from './redis-store.ts'
+import { RedisError, type RedisTransport } from './redis-store.ts'
 
 const REQUEST_MS_MAX = 10_000
 const TRIES = 2
@@ -30,7 +30,7 @@ export function redisUpstash({ url, token }: { url: string; token: string }): Re
     seen = response.headers.get('upstash-sync-token') ?? seen
     const replies = JSON.parse(text) as { result?: unknown; error?: string }[]
     return replies.map(({ result, error }) =>
-      error === undefined ? result : new Error(`Redis: ${error.slice(0, 300)}`),
+      error === undefined ? result : new RedisError(`Redis: ${error.slice(0, 300)}`),
     )
   }
 
@@ -45,7 +45,7 @@ export function redisUpstash({ url, token }: { url: string; token: string }): Re
         } catch (error) {
           if (error instanceof Refused) throw error
           // Whether it was done is not known; nothing of ours minds being asked again.
-          if (tried >= TRIES) throw new Error(`Upstash Redis cannot be reached: ${causeOf(error as Error)}`)
+          if (tried >= TRIES) throw new RedisError(`Upstash Redis cannot be reached: ${causeOf(error as Error)}`)
         }
       }
     },
@@ -53,7 +53,7 @@ export function redisUpstash({ url, token }: { url: string; token: string }): Re
   }
 }
 
-class Refused extends Error {}
+class Refused extends RedisError {}
 
 function saidIn(text: string): string {
   try {

@@ -41,6 +41,8 @@ export const CHECKS_MAX = 2
 /** The right to advance a run: lost when not renewed for this long. */
 export const LEASE_MS = 30_000
 export const LEASE_RENEW_MS = 1_000
+/** A store that cannot be reached is asked again after this, then after twice as long, and so on. */
+export const STORE_RETRY_MS_FIRST = 100
 /** How long one stint goes on before it hands over, where the platform sets no earlier end. */
 export const STINT_MS_MAX = 300_000
 /** A wake-up that got lost is found by the sweep after this long. */

@@ -4,10 +4,17 @@
  * at its last commit; the next stint goes on from there by the same path.
  */
 import { isClosed } from '../core/inbox.ts'
-import { CLAIMS_MAX, LEASE_MS, LEASE_RENEW_MS, NAP_MS_MAX, WAKE_GRACE_MS } from '../core/limits.ts'
+import {
+  CLAIMS_MAX,
+  LEASE_MS,
+  LEASE_RENEW_MS,
+  NAP_MS_MAX,
+  STORE_RETRY_MS_FIRST,
+  WAKE_GRACE_MS,
+} from '../core/limits.ts'
 import { step } from '../core/step.ts'
 import type { InboxEntry, Layer, Outcome, Run } from '../core/types.ts'
-import type { Ports, Wake } from '../ports.ts'
+import type { Clock, Commit, Ports, Wake } from '../ports.ts'
 import type { Held } from './held.ts'
 import { type Effect, perform } from './perform.ts'
 
@@ -117,7 +124,7 @@ async function commitStep(
     }
     const going = keep && made.run.status !== 'waiting' && !isClosed(made.run)
     const now = ports.clock.now()
-    const reply = await ports.store.commit({
+    const commit: Commit = {
       runId: made.run.runId,
       id: commitId(held),
       token: held.token,
@@ -128,7 +135,8 @@ async function commitStep(
       keepMs: going ? LEASE_MS : 0,
       ...dueAt(made.run, going ? LEASE_MS : 0, now),
       now,
-    })
+    }
+    const reply = await insist(() => ports.store.commit(commit), ports.clock)
     if (!reply.ok && reply.why === 'unread') {
       inbox = reply.inbox
       continue
@@ -138,6 +146,21 @@ async function commitStep(
     held.messages.push(...made.messages)
     ports.feed.publish(made.events)
     return { inbox: reply.inbox, released: !going }
+  }
+}
+
+/**
+ * Asks the store again while it cannot be reached, for as long as the lease may last: the work behind a commit was paid
+ * for, and a commit is safe to send twice. @throws what the store threw last.
+ */
+async function insist<T>(ask: () => Promise<T>, clock: Clock): Promise<T> {
+  for (let waitMs = STORE_RETRY_MS_FIRST, end = clock.now() + LEASE_MS - LEASE_RENEW_MS; ; waitMs *= 2) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (clock.now() + waitMs >= end) throw error
+      await clock.sleep(waitMs)
+    }
   }
 }
 
@@ -183,7 +206,8 @@ async function release(held: Held, delayMs: number, { store, clock }: Ports): Pr
     remember: [],
     inboxRead: run.inboxSeen,
   }
-  const reply = await store.commit({ ...unchanged, keepMs: 0, ...dueAt(run, delayMs, now), now })
+  const commit: Commit = { ...unchanged, keepMs: 0, ...dueAt(run, delayMs, now), now }
+  const reply = await insist(() => store.commit(commit), clock)
   return reply.ok ? 'released' : 'lost'
 }
 

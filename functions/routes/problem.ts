@@ -62,7 +62,7 @@ export function codeOf(error: unknown): { code: string; detail: string } {
   const { code, errcode, message = '' } = error as { code?: string; errcode?: number; message?: string }
   if (code === 'ENOSPC' || code === 'EDQUOT' || errcode === 13 || /database or disk is full/.test(message))
     return { code: 'storage_full', detail: 'The disk of STINT_HOME is full; free some space and try again.' }
-  if (code === 'ERR_SQLITE_ERROR')
+  if (code === 'ERR_SQLITE_ERROR' || code === 'store_unavailable')
     return { code: 'store_unavailable', detail: 'The store could not be used; try again.' }
   return { code: 'internal', detail: 'The request was not carried out. The log has the cause under this requestId.' }
 }
