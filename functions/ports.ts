@@ -6,6 +6,7 @@
  */
 import type { AgentContext } from './core/context.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
+import type { ApiKey, AuditEntry, CustomTool, Fact, Preference, Schedule } from './core/records.ts'
 import type {
   Event,
   Feedback,
@@ -172,6 +173,82 @@ export type Store = {
     sessionId: string,
   ): Promise<{ ok: true; workspaceId: string; layerIds: string[] } | { ok: false; why: 'gone' | 'busy' }>
   close(): Promise<void>
+}
+
+// ---- long-term memory --------------------------------------------------------------------------------------------
+
+/** A run that has ended, with all that is stored of it. `layers` are those of its workspace up to its end. */
+export type EndedRun = {
+  run: Run
+  session: Session
+  messages: Message[]
+  events: Event[]
+  marks: Mark[]
+  layers: Layer[]
+  feedback?: Feedback
+}
+
+/**
+ * Runs that have ended, kept for good. A run is there whole or not at all, and reads answer as those of `Store` do.
+ * Whatever broke off may be asked again: nothing is kept twice.
+ */
+export type Archive = Pick<
+  Store,
+  'run' | 'runs' | 'session' | 'messages' | 'events' | 'marks' | 'feedback' | 'layers'
+> & {
+  /** `removed`: its session was removed meanwhile, and nothing is kept. */
+  keep(ended: EndedRun, signal?: AbortSignal): Promise<'kept' | 'removed'>
+  /** False: no such run here. */
+  rate(runId: string, feedback: Feedback): Promise<boolean>
+  /** Sessions whose last run ended before that time, oldest first. */
+  idle(before: number, limit: number): Promise<string[]>
+  /**
+   * Removes a session with its runs, and the records that come from it. `layerIds`: objects that no other workspace here
+   * uses. A run of it that is being kept at this moment is not kept.
+   */
+  deleteSession(sessionId: string): Promise<{ ok: true; workspaceId: string; layerIds: string[] } | { ok: false }>
+}
+
+/** Records of one kind. What a database cannot hold as text (NUL, half a character) comes back as U+FFFD. */
+export type Records<T> = {
+  /** Adds it, or puts it in the place of the one with its id. With `unchangedSince` only if that has this `updatedAt`. */
+  put(record: T, unchangedSince?: number): Promise<boolean>
+  get(id: string): Promise<T | undefined>
+  /** By id, from the highest down. `key` is what the kind is looked up by; `dueBy` those that are due until then. */
+  list(filter: { scopes?: string[]; key?: string; dueBy?: number; limit: number; cursor?: string }): Promise<Page<T>>
+  delete(id: string): Promise<boolean>
+  /** Removes those made before that time, at most `limit`, and says how many. */
+  deleteBefore(time: number, limit: number): Promise<number>
+}
+
+/** What outlives the loop: one database for all processes of a Stint. Never on the way of a step. */
+export type LongTerm = {
+  archive: Archive
+  /** key: the fingerprint */
+  facts: Records<Fact>
+  /** key: the name */
+  preferences: Records<Preference>
+  /** due: `nextAt` */
+  schedules: Records<Schedule>
+  /** key: the hash */
+  keys: Records<ApiKey>
+  audit: Records<AuditEntry>
+  /** key: the name */
+  tools: Records<CustomTool>
+  /** What runs cost and did, by model and by tool, of runs that ended in [from, to). */
+  usage(range: { from: number; to: number; repo?: string }): Promise<UsageFigures>
+  /** Removes records whose time is over, and says how many. */
+  tidy(limit: number): Promise<number>
+  /** Throws, with what to do, when it cannot be used. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+export type UsageFigures = {
+  runs: number
+  completed: number
+  models: (Usage & { model: string; answers: number })[]
+  tools: { tool: string; calls: number; failed: number; durationMs: number }[]
 }
 
 // ---- queue and feed ----------------------------------------------------------------------------------------------
@@ -358,4 +435,6 @@ export type Ports = {
   snapshots: Snapshots
   /** Undefined: nobody can be called back. */
   callbacks?: Callbacks
+  /** Where runs go when they have ended. Undefined: the store keeps them for good. */
+  archive?: Archive
 }

@@ -44,7 +44,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/ports\.ts$/,
       /^sandbox-runner\/protocol\.ts$/,
       /^node:/,
-      /^(groq-sdk|ioredis|bullmq|@aws-sdk\/client-sqs)/,
+      /^(groq-sdk|ioredis|bullmq|pg|@aws-sdk\/client-sqs|@neondatabase\/serverless)/,
       /^zod$/,
     ],
   ],
