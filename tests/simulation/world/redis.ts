@@ -1,0 +1,91 @@
+/** The Redis store on a real server, under a prefix of its own; a second connection reads and restores keys. */
+import { randomBytes } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { redisStore } from '../../../functions/adapters/redis-store.ts'
+import { redisTcp } from '../../../functions/adapters/redis-tcp.ts'
+import type { Layer, Run } from '../../../functions/core/types.ts'
+import type { Snapshots } from '../../../functions/ports.ts'
+import type { Backend } from './backend.ts'
+
+export async function redisBackend(url: string): Promise<Backend> {
+  const prefix = `stint-sim-${randomBytes(6).toString('hex')}:`
+  const objects = objectsInMemory()
+  const store = redisStore({ transport: redisTcp(url), objects, prefix })
+  const client = new Redis(url)
+  const keysLike = async (part: string): Promise<string[]> => {
+    const keys: string[] = []
+    for (let cursor = '0'; ; ) {
+      const [next, found] = await client.scan(cursor, 'MATCH', `${prefix}*${part}*`, 'COUNT', 1000)
+      keys.push(...found)
+      cursor = next
+      if (cursor === '0') return keys
+    }
+  }
+  const key = (...parts: string[]): string => prefix + parts.join(':')
+
+  return {
+    name: 'redis',
+    store,
+    async row(runId) {
+      const run = key('run', runId)
+      const [text, status, step, token] = await client.hmget(run, 'run', 'status', 'step', 'token')
+      if (!text) return undefined
+      const [messages, events] = await Promise.all([client.llen(`${run}:messages`), client.llen(`${run}:events`)])
+      return {
+        run: JSON.parse(text) as Run,
+        status: String(status),
+        step: Number(step),
+        token: Number(token),
+        messages,
+        events,
+      }
+    },
+    messages: (runId, after) => client.lrange(`${key('run', runId)}:messages`, after, -1),
+    events: (runId, after) => client.lrange(`${key('run', runId)}:events`, after, -1),
+    async layers(workspaceId) {
+      const texts = await client.hvals(key('layers', workspaceId))
+      return texts.map((text) => JSON.parse(text) as Layer).sort((a, b) => a.snapshot.count - b.snapshot.count)
+    },
+    async save({ runId, sessionId, workspaceId }) {
+      const own = async (): Promise<string[]> =>
+        [...new Set((await Promise.all([runId, sessionId, workspaceId].map(keysLike))).flat())].sort()
+      const kept = await Promise.all(
+        (await own()).map(async (name) => ({ name, bytes: await client.dumpBuffer(name) })),
+      )
+      const dues = await keysLike('due:')
+      const scores = await Promise.all(dues.map(async (name) => ({ name, score: await client.zscore(name, runId) })))
+      return async () => {
+        await client.del(await own())
+        for (const { name, bytes } of kept) await client.restore(name, 0, bytes)
+        for (const name of await keysLike('due:')) await client.zrem(name, runId)
+        for (const { name, score } of scores) if (score !== null) await client.zadd(name, score, runId)
+      }
+    },
+    async wipe() {
+      const keys = await keysLike('')
+      if (keys.length > 0) await client.del(keys)
+    },
+    async close() {
+      const keys = await keysLike('')
+      if (keys.length > 0) await client.del(keys)
+      client.disconnect()
+      await store.close()
+    },
+  }
+}
+
+function objectsInMemory(): Snapshots {
+  const kept = new Map<string, Uint8Array>()
+  let serial = 0
+  return {
+    async put(bytes) {
+      const id = `object${++serial}`
+      kept.set(id, bytes)
+      return id
+    },
+    get: async (id) => kept.get(id),
+    delete: async (ids) => {
+      for (const id of ids) kept.delete(id)
+    },
+  }
+}
