@@ -114,14 +114,17 @@ const ISOLATION: Record<string, string> = {
 }
 
 /** A way to Postgres that can be cut: `cut(n)` breaks every connection once n more bytes went through. */
-export async function cuttable(t: Context): Promise<{ url: string; cut(afterBytes: number): void; down(): void }> {
-  const to = new URL(POSTGRES_URL)
+export async function cuttable(
+  t: Context,
+): Promise<{ url: string; cut(afterBytes: number): void; cuts(): number; down(): void }> {
+  const { port, hostname } = new URL(POSTGRES_URL)
   const open = new Set<Socket>()
   let left = Number.POSITIVE_INFINITY
   let refusing = false
+  let cuts = 0
   const server = createTcp((near) => {
     if (refusing) return void near.destroy()
-    const far = connect(Number(to.port || 5432), to.hostname)
+    const far = connect(Number(port || 5432), hostname)
     const both = [near, far]
     const end = () => {
       for (const socket of both) {
@@ -137,6 +140,7 @@ export async function cuttable(t: Context): Promise<{ url: string; cut(afterByte
       left -= bytes.length
       if (left > 0) return void far.write(bytes)
       left = Number.POSITIVE_INFINITY
+      cuts++
       for (const socket of open) socket.destroy()
     })
     far.on('data', (bytes) => near.write(bytes))
@@ -149,12 +153,14 @@ export async function cuttable(t: Context): Promise<{ url: string; cut(afterByte
     end()
     server.close()
   })
+  const to = new URL(POSTGRES_URL)
   to.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     url: to.href,
     cut(afterBytes) {
       left = afterBytes
     },
+    cuts: () => cuts,
     down() {
       refusing = true
       end()
