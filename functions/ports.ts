@@ -33,8 +33,8 @@ export type Clock = {
 }
 
 export type IdKind = 'ses' | 'run' | 'call' | 'req' | 'wsp'
-/** `kind_` and a time-ordered, unguessable rest. */
-export type Ids = { next(kind: IdKind): string }
+/** `kind_` and a time-ordered, unguessable rest; it sorts behind `after`, whatever the clock says. */
+export type Ids = { next(kind: IdKind, after?: string): string }
 
 // ---- store -------------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,9 @@ test('ids tell their kind, are unguessable and sort by time', async () => {
   assert.equal(new Set(ids).size, 50)
   const times = ids.map((id) => id.slice(4, 14))
   assert.deepEqual(times, [...times].sort())
+  const ahead = `run_${'7'.repeat(26)}`
+  assert.ok(systemIds.next('run', ahead) > ahead, 'made by a machine whose clock is ahead')
+  assert.ok(systemIds.next('run', ids[0]) < ahead)
 })
 
 test('sleep ends early and quietly when told to', async () => {

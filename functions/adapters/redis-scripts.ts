@@ -42,6 +42,8 @@ local goesOn, from = arg() == '1', arg()
 local open, head = unpack(redis.call('HMGET', session, 'open', 'head'))
 if open and open ~= '' then return {'BUSY', open} end
 if goesOn and not open then return {'NOT_FOUND'} end
+local latest = redis.call('ZREVRANGE', runs, 0, 0)[1]
+if goesOn and latest and latest > id then return {'MOVED'} end
 if goesOn and head and not (from ~= '' and string.find(head, '"id":"' .. from .. '"', 1, true)) then return {'MOVED'} end
 redis.call('HSETNX', session, 'session', made)
 redis.call('HSET', session, 'open', ended(status) and '' or id)

@@ -98,6 +98,12 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         if (goesOn) {
           const there = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', session.sessionId)
           if (!there) return { ok: false as const, code: 'session_not_found' as const }
+          const later = row(
+            'SELECT 1 FROM runs WHERE session_id = ? AND run_id > ? LIMIT 1',
+            session.sessionId,
+            made.runId,
+          )
+          if (later) return { ok: false as const, code: 'session_moved' as const }
           if (Session.parse(JSON.parse(there.session)).head?.id !== session.head?.id)
             return { ok: false as const, code: 'session_moved' as const }
         }

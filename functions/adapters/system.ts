@@ -22,13 +22,17 @@ const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
 
 /** Ten characters of time and sixteen of chance, in Crockford's base 32, as ULIDs have it (github.com/ulid/spec). */
 export const systemIds: Ids = {
-  next(kind) {
+  next(kind, after) {
+    const begun = after === undefined ? 0 : timeIn(after) + 1
     let time = ''
-    for (let ms = Date.now(), i = 0; i < 10; i++, ms = Math.floor(ms / 32)) time = DIGITS[ms % 32] + time
+    for (let ms = Math.max(Date.now(), begun), i = 0; i < 10; i++, ms = Math.floor(ms / 32)) time = DIGITS[ms % 32] + time
     const chance = [...randomBytes(16)].map((byte) => DIGITS[byte & 31]).join('')
     return `${kind}_${time}${chance}`
   },
 }
+
+const timeIn = (id: string): number =>
+  [...id.slice(id.indexOf('_') + 1).slice(0, 10)].reduce((ms, digit) => ms * 32 + Math.max(0, DIGITS.indexOf(digit)), 0)
 
 /**
  * This process, told apart from a later one with the same number, and by chance from others that all began alike: small

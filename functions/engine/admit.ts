@@ -87,9 +87,11 @@ async function admit(
     createdAt: now,
     updatedAt: now,
   }
+  // The sandbox takes the run with the later id for the later one, and clocks of several machines differ.
+  const last = known && (await store.runs({ sessionId: known.sessionId, limit: 1 })).items[0]?.runId
   const { turns, costUsd, seconds } = { ...RUN_LIMITS_DEFAULT, ...request.limits }
   const run = freshRun({
-    runId: ids.next('run'),
+    runId: ids.next('run', last),
     sessionId: session.sessionId,
     kind: begin.kind,
     task: request.task,

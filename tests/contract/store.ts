@@ -187,8 +187,8 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     const { run, token } = await claimed(store)
     const asRead = await store.session(run.sessionId)
     assert.ok(asRead)
-    const goOn = (session: Session) => {
-      const made = makeRun({ sessionId: session.sessionId, workspaceId: run.workspaceId })
+    const goOn = (session: Session, part: Partial<Run> = {}) => {
+      const made = makeRun({ sessionId: session.sessionId, workspaceId: run.workspaceId, ...part })
       return store.start({
         run: made,
         session,
@@ -205,6 +205,7 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     assert.deepEqual(await goOn(asRead), { ok: false, code: 'session_moved' })
     const now = await store.session(run.sessionId)
     assert.ok(now)
+    assert.deepEqual(await goOn(now, { runId: 'run_0' }), { ok: false, code: 'session_moved' }, 'an id from the past')
     assert.ok((await goOn(now)).ok)
     assert.deepEqual(
       await goOn({ ...now, sessionId: 'ses_none' }),
