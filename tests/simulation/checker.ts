@@ -51,6 +51,8 @@ export class Checker {
   /** Runs that a wake-up was given up for. */
   readonly buried = new Set<string>()
   commits = 0
+  /** Places in the inbox of what was sent, by its id. */
+  private readonly sent = new Map<string, number>()
   private readonly keys = new Map<string, string>()
   private readonly calls = new Map<string, { args: string; tool: string }>()
   /** `place tool arguments` of approvals that hold for more than one call. */
@@ -123,7 +125,7 @@ export class Checker {
     if (run.head) this.workspaces.set(run.workspaceId, seen.told.files)
   }
 
-  posted({ runId, entry }: Post, reply: PostReply, at: number): void {
+  posted({ runId, id, entry }: Post, reply: PostReply, at: number): void {
     const seen = this.runs.get(runId)
     if (!seen) return
     if (!reply.ok) {
@@ -136,7 +138,10 @@ export class Checker {
       return
     }
     if (reply.wake) seen.wokenAt = at
-    if (seen.posts.some((known) => known.seq === reply.seq)) return
+    const known = this.sent.get(id)
+    if (known !== undefined && known !== reply.seq) throw new Violation('I11', `${entry.type} ${id} was added twice`)
+    if (known !== undefined) return
+    this.sent.set(id, reply.seq)
     seen.posts.push({ ...entry, seq: reply.seq } as InboxEntry)
     if (entry.type !== 'decision') return
     const { callId, approved, remember } = entry.decision

@@ -58,7 +58,7 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
     posts: random.chance(0.3) ? random.int(2, 3) : 1,
     otherBody: random.chance(0.1),
     ...(random.chance(0.15) ? { cancelAtMs: random.int(100, 60_000) } : {}),
-    saysAtMs: Array.from({ length: random.pick([0, 0, 1, 2]) }, () => random.int(100, 60_000)),
+    saysAtMs: Array.from({ length: random.pick([0, 0, 1, 2, 10]) }, () => random.int(100, 60_000)),
     deciders: Array.from({ length: random.int(1, 2) }, () => ({
       approves: random.pick([1, 1, 0.7, 0.2]),
       remember: random.pick(['call', 'call', 'run', 'session']),

@@ -3,10 +3,11 @@
  * The engine in it is the real one.
  */
 import { sandboxOver } from '../../../functions/adapters/sandbox-client.ts'
+import { awaitedTopic, topicOf } from '../../../functions/core/inbox.ts'
 import type { Run } from '../../../functions/core/types.ts'
 import { AICodeAgent } from '../../../functions/engine/agent.ts'
 import type { Ports, Wake } from '../../../functions/ports.ts'
-import { Checker } from '../checker.ts'
+import { Checker, type Seen } from '../checker.ts'
 import { Faults } from '../faults.ts'
 import type { Random } from '../random.ts'
 import { randomOf } from '../random.ts'
@@ -156,7 +157,12 @@ export class World {
         now: () => this.scheduler.now + process.skewMs,
         sleep: (ms, signal) => network.sleep(process, ms, signal),
       },
-      ids: { next: (kind) => `${kind}_${timePart(this.scheduler.now + process.skewMs)}${this.idRest()}` },
+      ids: {
+        next: (kind, after) => {
+          const now = this.scheduler.now + process.skewMs
+          return `${kind}_${timePart(Math.max(now, after === undefined ? 0 : timeIn(after) + 1))}${this.idRest()}`
+        },
+      },
       store,
       queue: {
         send: (wake, delayMs) =>
@@ -228,9 +234,10 @@ export class World {
   /** Why a run that should move does not; `from`: when faults ended. */
   stuck(from: number, afterMs: number): string | undefined {
     const { now } = this.scheduler
-    for (const { run, changedAt, wokenAt } of this.checker.runs.values()) {
+    for (const seen of this.checker.runs.values()) {
+      const { run, changedAt, wokenAt } = seen
       if (run.action.type === 'stop') continue
-      const since = Math.max(from, changedAt, wokenAt > changedAt ? wokenAt : mayRestUntil(run))
+      const since = Math.max(from, changedAt, isAnswered(seen) ? wokenAt : mayRestUntil(run))
       if (now - since > afterMs)
         return `${run.runId} (${run.task.slice(0, 2)}) is ${run.status} at step ${run.step} ${run.action.type} and has not moved for ${Math.round((now - since) / 1000)} s`
     }
@@ -242,9 +249,9 @@ export class World {
     if (this.queue.size > 0) return 0
     const { now } = this.scheduler
     let ms = QUIET_MS_MAX
-    for (const { run, changedAt, wokenAt } of this.checker.runs.values()) {
-      if (run.action.type === 'stop') continue
-      ms = Math.min(ms, wokenAt > changedAt ? 0 : mayRestUntil(run) - now)
+    for (const seen of this.checker.runs.values()) {
+      if (seen.run.action.type === 'stop') continue
+      ms = Math.min(ms, isAnswered(seen) ? 0 : mayRestUntil(seen.run) - now)
     }
     return Math.max(0, ms)
   }
@@ -338,9 +345,13 @@ export class World {
 const FUTURE_MS = 30_000
 const BROKEN_MS = 2000
 const QUIET_MS_MAX = 6 * 3600_000
+/** What the run waits for was sent. */
+const isAnswered = ({ run, posts }: Seen): boolean =>
+  posts.some((entry) => entry.seq > run.inboxSeen && (entry.type === 'cancel' || topicOf(entry) === awaitedTopic(run)))
 /** A run that waits for a time may wait until then. */
 const mayRestUntil = ({ status, waitingFor, action }: Run): number =>
   status === 'waiting' ? (waitingFor?.until ?? 0) : 'notBefore' in action ? (action.notBefore ?? 0) : 0
 const ABORTED = { ok: false as const, status: 0, code: 'aborted', message: 'aborted' }
 
+const timeIn = (id: string): number => Number.parseInt(id.split('_')[1]?.slice(0, 10) ?? '', 32)
 const timePart = (ms: number): string => ms.toString(32).padStart(10, '0')
