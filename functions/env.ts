@@ -55,6 +55,11 @@ const Schema = z.object({
     .regex(/^rediss?:\/\/./, 'must begin with redis:// or rediss://')
     .optional(),
   STINT_REDIS_PREFIX: z.string().max(64).default('stint:'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/./, 'must begin with postgres://')
+    .refine(URL.canParse, 'is no address like postgres://user:password@host:5432/database')
+    .optional(),
   SQS_QUEUE_URL: url.optional(),
   QSTASH_TOKEN: z.string().optional(),
   QSTASH_CURRENT_SIGNING_KEY: z.string().optional(),

@@ -46,6 +46,8 @@ export type StartRequest = {
   session: Session
   /** The session was read before: it must be there still, and its workspace must stand where it stood. */
   goesOn?: boolean
+  /** With `goesOn`: the session is archived; where the store has let go of it, it is made again. */
+  archived?: boolean
   messages: Message[]
   events: Event[]
   /** Of a workspace that begins as a copy of another run's. */
@@ -172,6 +174,13 @@ export type Store = {
   deleteSession(
     sessionId: string,
   ): Promise<{ ok: true; workspaceId: string; layerIds: string[] } | { ok: false; why: 'gone' | 'busy' }>
+  /**
+   * Of a store that lets go of runs whose `archive` is `done`: a workspace uses these objects no more; answers those that
+   * nobody uses.
+   */
+  release?(workspaceId: string, objectIds: string[]): Promise<string[]>
+  /** Removes what belonged to runs it has let go of. */
+  tidy?(now: number): Promise<void>
   close(): Promise<void>
 }
 

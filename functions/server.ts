@@ -26,7 +26,7 @@ export type System = {
 /** `only` limits the worker to some runs: a terminal advances its own and leaves others to the server. */
 export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): Promise<System> {
   const { agent, wired, work, stop } = await openBackend(env, log, only)
-  const { ports, queue, where, modelConfigured, page } = wired
+  const { ports, queue, where, longTerm, longTermWhere, modelConfigured, page } = wired
   const timer = new AbortController()
   if (queue.start) queue.start(work)
   else void sweepOften(agent, timer.signal, log)
@@ -44,6 +44,11 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
       ? { ok: true, detail: `${env.GROQ_BASE_URL ?? 'Groq'}, ${wanted}` }
       : { ok: false, detail: `${env.GROQ_BASE_URL ?? 'Groq'} does not offer ${wanted}; set STINT_MODEL_STRONG` }
   }
+  const checkLongTerm = (detail: string) =>
+    longTerm.check().then(
+      () => ({ ok: true, detail }),
+      (error: Error) => ({ ok: false, detail: error.message }),
+    )
   const app = createApp({
     agent,
     keys: env.STINT_API_KEY_HASHES ?? [],
@@ -65,7 +70,7 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
         (error: Error) => ({ ok: false, detail: error.message }),
       )
       const model = await checkModel()
-      return { store, sandbox, model }
+      return { store, sandbox, model, ...(longTermWhere ? { longTerm: await checkLongTerm(longTermWhere) } : {}) }
     },
   })
   return {

@@ -9,13 +9,15 @@ import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
+import { isNeon } from './adapters/sql/address.ts'
+import { sqliteLongTerm } from './adapters/sqlite-longterm.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
 import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from './adapters/system.ts'
 import { webhooks } from './adapters/webhook.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
 import { type Env, isLoopback } from './env.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
-import type { Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
+import type { Archive, LongTerm, Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
 import type { Log } from './telemetry/log.ts'
 
 export type WiredQueue = Queue & {
@@ -35,6 +37,9 @@ export type Wired = {
   queue: WiredQueue
   /** Where runs are kept, for people. */
   where: string
+  longTerm: LongTerm
+  /** Where that is, for people; undefined: a file here, which needs no check. */
+  longTermWhere?: string
   modelConfigured: boolean
   page: (path: string) => Page | undefined
   close(): Promise<void>
@@ -53,7 +58,10 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     objects: join(home, 'objects'),
   })
   const snapshots = folderSnapshots(join(home, 'objects'))
-  const { store, where } = await openStore(env, home, snapshots)
+  const { store: own, where } = await openStore(env, home, snapshots)
+  const { longTerm, longTermWhere } = await openLongTerm(env, home)
+  const archive = env.DATABASE_URL === undefined ? undefined : longTerm.archive
+  const store = archive ? await withArchive(own, archive, log) : own
   const queue = await openQueue(env, log, alone)
   // What it told of is in the store by now, and its due time brings it back: nothing is undone for it.
   const lost = ({ message }: Error, wake: Wake) => log('error', 'a wake-up was not sent', { ...wake, error: message })
@@ -83,6 +91,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     },
     sandbox,
     snapshots,
+    ...(archive ? { archive } : {}),
     ...(env.STINT_WEBHOOK_SECRET
       ? {
           callbacks: webhooks({
@@ -96,12 +105,15 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     ports,
     queue,
     where,
+    longTerm,
+    ...(longTermWhere ? { longTermWhere } : {}),
     modelConfigured: configured,
     page: pagesIn(new URL('../console/', import.meta.url)),
     async close() {
       await sandbox.close()
       await scripted.close()
       await store.close()
+      await longTerm.close()
     },
   }
 }
@@ -123,6 +135,25 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<{ 
     store: redisStore({ transport, objects, prefix, mayLive: mayLiveSomewhere }),
     where: `Redis at ${new URL(REDIS_URL ?? '').host}`,
   }
+}
+
+/** What outlives the loop. A vendor's library is loaded only where that vendor is named. */
+async function openLongTerm(env: Env, home: string): Promise<{ longTerm: LongTerm; longTermWhere?: string }> {
+  const { DATABASE_URL: url } = env
+  if (url === undefined) return { longTerm: sqliteLongTerm(join(home, 'longterm.db'), systemClock) }
+  const { host } = new URL(url)
+  if (isNeon(url)) {
+    const { neon } = await import('./adapters/neon.ts')
+    return { longTerm: neon({ url }, systemClock), longTermWhere: `Neon at ${host}` }
+  }
+  const { postgres } = await import('./adapters/postgres.ts')
+  return { longTerm: postgres(url, systemClock), longTermWhere: `Postgres at ${host}` }
+}
+
+async function withArchive(store: Store, archive: Archive, log: Log): Promise<Store> {
+  const { archivedStore } = await import('./memory/archived-store.ts')
+  const poorer = ({ message }: Error) => log('warn', 'a list was made without the archive', { error: message })
+  return archivedStore({ store, archive, clock: systemClock, poorer })
 }
 
 /** How the next stint is woken. A vendor's library is loaded only where that vendor is named. */

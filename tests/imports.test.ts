@@ -50,7 +50,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
   ],
   [
     /^functions\/wire\.ts$/,
-    [/^functions\/(core|adapters|model|telemetry)\//, /^functions\/(env|ports)\.ts$/, /^node:/],
+    [/^functions\/(core|adapters|memory|model|telemetry)\//, /^functions\/(env|ports)\.ts$/, /^node:/],
   ],
   [/^functions\/(worker|cron)\.ts$/, [/^functions\/(core\/|backend\.ts|ports\.ts)/, /^aws-lambda$/]],
   [/^functions\/[a-z]+\.ts$/, [/^functions\//, /^hono/, /^@hono\//, /^node:/]],

@@ -4,14 +4,12 @@
  */
 import { neon as driver, NeonDbError, neonConfig } from '@neondatabase/serverless'
 import type { Clock, LongTerm } from '../ports.ts'
+import { placeOf } from './sql/address.ts'
 import { onceMore, type Row, type SqlClient } from './sql/client.ts'
 import { sqlLongTerm } from './sql/longterm.ts'
-import { ALONE, explained, isBroken, placeOf } from './sql/postgres-errors.ts'
+import { ALONE, explained, isBroken } from './sql/postgres-errors.ts'
 
 const REQUEST_MS_MAX = 15_000
-
-/** Databases that speak Neon's HTTP protocol. */
-export const isNeon = (url: string): boolean => URL.canParse(url) && /(^|\.)neon\.tech$/i.test(new URL(url).hostname)
 
 /** `endpoint`: where requests go instead of the host's own; for all of this process. */
 export type NeonOptions = { url: string; endpoint?: string }

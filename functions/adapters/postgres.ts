@@ -4,9 +4,10 @@
  */
 import { DatabaseError, Pool, type PoolClient } from 'pg'
 import type { Clock, LongTerm } from '../ports.ts'
+import { placeOf } from './sql/address.ts'
 import { onceMore, type Row, type SqlClient, type Value } from './sql/client.ts'
 import { sqlLongTerm } from './sql/longterm.ts'
-import { ALONE, explained, isBroken, placeOf } from './sql/postgres-errors.ts'
+import { ALONE, explained, isBroken } from './sql/postgres-errors.ts'
 
 const CONNECTIONS_MAX = 5
 const CONNECT_MS_MAX = 5000

@@ -26,7 +26,7 @@ local function add(key) for _ = 1, count() do redis.call('SADD', key, arg()) end
 `
 
 const START = `
-local run, messages, events, marks, idem, session, runs, layers, dues, index, blobs = unpack(KEYS)
+local run, messages, events, marks, idem, session, runs, layers, dues, index, blobs, bySession = unpack(KEYS)
 local id, now, dueAt = arg(), tonumber(arg()), arg()
 if redis.call('EXISTS', run) == 1 then return {'OK'} end
 local hash, expires = arg(), arg()
@@ -38,13 +38,14 @@ if hash ~= '' then
   end
 end
 local status, closed, step, sid, made, record = arg(), arg(), arg(), arg(), arg(), arg()
-local goesOn, from = arg() == '1', arg()
+local goesOn, from = arg(), arg()
 local open, head = unpack(redis.call('HMGET', session, 'open', 'head'))
 if open and open ~= '' then return {'BUSY', open} end
-if goesOn and not open then return {'NOT_FOUND'} end
+if goesOn == 'yes' and not open then return {'NOT_FOUND'} end
 local latest = redis.call('ZREVRANGE', runs, 0, 0)[1]
-if goesOn and latest and latest > id then return {'MOVED'} end
-if goesOn and head and not (from ~= '' and string.find(head, '"id":"' .. from .. '"', 1, true)) then return {'MOVED'} end
+if goesOn ~= '' and latest and latest > id then return {'MOVED'} end
+if goesOn ~= '' and head and not (from ~= '' and string.find(head, '"id":"' .. from .. '"', 1, true)) then return {'MOVED'} end
+for _, key in ipairs({session, runs, layers, bySession}) do redis.call('PERSIST', key) end
 redis.call('HSETNX', session, 'session', made)
 redis.call('HSET', session, 'open', ended(status) and '' or id)
 redis.call('ZADD', runs, 0, id)
@@ -76,10 +77,11 @@ return {'OK', token, claims, record, seen, redis.call('LRANGE', messages, 0, -1)
 `
 
 const COMMIT = `
-local run, messages, events, marks, inbox, session, layers, dues, bySession, byRepo, blobs = unpack(KEYS)
+local run, messages, events, marks, inbox, session, layers, dues, bySession, byRepo, blobs,
+  runs, index, sent, journal, gone = unpack(KEYS)
 local id, token, after, commit, now = arg(), arg(), arg(), arg(), tonumber(arg())
 local keep, dueAt, status, closed, step = tonumber(arg()), arg(), arg(), arg(), arg()
-local nextSeen, read, awaits = arg(), tonumber(arg()), arg()
+local nextSeen, read, awaits, runKept, sessionKept = arg(), tonumber(arg()), arg(), arg(), arg()
 local held, current, before, last, entries, owner = unpack(redis.call('HMGET', run,
   'token', 'step', 'status', 'last', 'inbox', 'owner'))
 if not held then return {'GONE'} end
@@ -102,6 +104,14 @@ if mark ~= '' then redis.call('RPUSH', marks, mark) end
 if head ~= '' then redis.call('HSET', session, 'head', head, 'updated', now) end
 if ended(status) and redis.call('HGET', session, 'open') == id then redis.call('HSET', session, 'open', '') end
 push(messages) push(events) put(layers) add(bySession) add(byRepo) add(blobs)
+if runKept ~= '' then
+  for _, key in ipairs({run, messages, events, marks, inbox, sent, journal}) do redis.call('PEXPIRE', key, runKept) end
+  redis.call('ZREM', index, id)
+  if redis.call('EXISTS', blobs) == 1 then redis.call('ZADD', gone, now + runKept, id) end
+  if redis.call('HINCRBY', session, 'archived', 1) == redis.call('ZCARD', runs) then
+    for _, key in ipairs({session, runs, layers, bySession}) do redis.call('PEXPIRE', key, sessionKept) end
+  end
+end
 return {'OK', nextSeen, news}
 `
 

@@ -1,16 +1,17 @@
 /**
  * The Store on Redis, over any transport (TCP or Upstash's REST). A claim is one round trip and so is a commit. Records
- * are opaque to the scripts; what is over 64 KB goes to the object store first and leaves its hash here. Nothing here
- * expires by itself, idempotency keys excepted.
+ * are opaque to the scripts; what is over 64 KB goes to the object store first and leaves its hash here. Only what has
+ * ended and is archived expires: a run, and a session once all its runs are (idempotency keys do after a day).
  *
  *     run:{id} hash · run:{id}:messages|events|marks|inbox lists · :sent :journal hashes · :objects set
  *     session:{id} hash, :runs zset · layers:{workspace} hash · remembered:{place} set · object:{sha} set of its users
+ *     gone:{shard} zset of runs that expire and leave objects behind
  *     due:{shard}, index:{shard} zsets of 16 shards, so that runs do not queue for one key · idempotency:{key}
  */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { awaitedTopic, isClosed, topicOf } from '../core/inbox.ts'
-import { WAKE_GRACE_MS } from '../core/limits.ts'
+import { RUN_KEPT_MS, SESSION_KEPT_MS, WAKE_GRACE_MS } from '../core/limits.ts'
 import { Event, Feedback, InboxEntry, Layer, Message, Run, Session } from '../core/types.ts'
 import type { Mark, Owner, Snapshots, Store } from '../ports.ts'
 import { SCRIPTS } from './redis-scripts.ts'
@@ -36,6 +37,8 @@ export type RedisStoreOptions = {
   prefix?: string
   /** False when a lease's process is known to be gone: its runs go on at once. Unset: leases simply run out. */
   mayLive?: (owner: Owner) => boolean
+  /** How long what is archived stays, in milliseconds. */
+  kept?: { run: number; session: number }
 }
 
 const SHARDS = 16
@@ -44,13 +47,16 @@ const BODY_BYTES_MAX = 64 * 1024
 /** Begins a body that is elsewhere; no JSON text begins so. */
 const ELSEWHERE = '\u0001'
 const RUNS_LOOKED_AT_MAX = 2000
+const GONE_AT_ONCE_MAX = 100
+const KEPT = { run: RUN_KEPT_MS, session: SESSION_KEPT_MS }
 
 export function redisStore(options: RedisStoreOptions): Store {
-  const { transport, objects, prefix = 'stint:', mayLive = () => true } = options
+  const { transport, objects, prefix = 'stint:', mayLive = () => true, kept = KEPT } = options
   const key = (...parts: (string | number)[]): string => prefix + parts.join(':')
   const shardOf = (runId: string): number => crc32(runId) % SHARDS
   const dueKey = (runId: string): string => key('due', shardOf(runId))
   const indexKey = (runId: string): string => key('index', shardOf(runId))
+  const goneKey = (shard: number): string => key('gone', shard)
   const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
 
   /** One round trip; a command that was refused throws, without what was in it. */
@@ -69,7 +75,8 @@ export function redisStore(options: RedisStoreOptions): Store {
   async function pack(record: unknown, user: string): Promise<{ text: string; object?: string }> {
     const text = JSON.stringify(record)
     if (Buffer.byteLength(text) <= BODY_BYTES_MAX) return { text }
-    const object = await objects.put(Buffer.from(text))
+    // Under the name of its user: no two runs share one, so that it goes when its run does, whoever begins meanwhile.
+    const object = await objects.put(Buffer.from(`${user}\n${text}`))
     await ask('SADD', key('object', object), user)
     return { text: ELSEWHERE + object, object }
   }
@@ -81,7 +88,8 @@ export function redisStore(options: RedisStoreOptions): Store {
     if (!text.startsWith(ELSEWHERE)) return JSON.parse(text)
     const bytes = await objects.get(text.slice(1))
     if (!bytes) throw new Error(`the stored object ${text.slice(1)} is gone`)
-    return JSON.parse(Buffer.from(bytes).toString())
+    const body = Buffer.from(bytes).toString()
+    return JSON.parse(body.startsWith('run_') ? body.slice(body.indexOf('\n')) : body)
   }
   const unpackAll = (texts: string[]): Promise<unknown[]> => Promise.all(texts.map(unpack))
 
@@ -103,6 +111,18 @@ export function redisStore(options: RedisStoreOptions): Store {
   async function runOf(runId: string): Promise<Run | undefined> {
     const text = await ask<string | null>('HGET', key('run', runId), 'run')
     return text === null ? undefined : Run.parse(await unpack(text))
+  }
+
+  /** Takes a user off each object; answers those that have none left. */
+  async function unused(used: { id: string; user: string }[]): Promise<string[]> {
+    if (used.length === 0) return []
+    const left = await all(
+      used.flatMap(({ id, user }) => [
+        ['SREM', key('object', id), user],
+        ['SCARD', key('object', id)],
+      ]),
+    )
+    return used.filter((_, i) => Number(left[2 * i + 1]) === 0).map(({ id }) => id)
   }
 
   /** Ids newest first, beyond the cursor. */
@@ -127,7 +147,7 @@ export function redisStore(options: RedisStoreOptions): Store {
   }
 
   return {
-    async start({ run, session, goesOn, messages, events, layers, idempotency, now }) {
+    async start({ run, session, goesOn, archived, messages, events, layers, idempotency, now }) {
       const { runId, sessionId, workspaceId } = run
       const record = await pack(run, runId)
       const said = await packAll(messages, runId)
@@ -146,6 +166,7 @@ export function redisStore(options: RedisStoreOptions): Store {
           dueKey(runId),
           indexKey(runId),
           key('run', runId, 'objects'),
+          key('remembered', sessionId),
         ],
         [
           ...[runId, now, now + WAKE_GRACE_MS, idempotency?.hash ?? '', now + IDEMPOTENCY_MS],
@@ -156,7 +177,7 @@ export function redisStore(options: RedisStoreOptions): Store {
             sessionId,
             JSON.stringify(session),
             record.text,
-            goesOn ? 1 : 0,
+            goesOn ? (archived ? 'archived' : 'yes') : '',
             session.head?.id ?? '',
             markOf(run),
           ],
@@ -223,10 +244,17 @@ export function redisStore(options: RedisStoreOptions): Store {
           key('remembered', run.sessionId),
           key('remembered', placeOf(run.repo?.url ?? '')),
           key('run', runId, 'objects'),
+          key('session', run.sessionId, 'runs'),
+          indexKey(runId),
+          key('run', runId, 'sent'),
+          key('run', runId, 'journal'),
+          goneKey(shardOf(runId)),
         ],
         [
           ...[runId, token, after, id, now, keepMs, dueAt ?? '', run.status, isClosed(run) ? 1 : 0, run.step],
-          ...[run.inboxSeen, inboxRead, awaitedTopic(run) ?? '', record.text],
+          ...[run.inboxSeen, inboxRead, awaitedTopic(run) ?? ''],
+          ...(isClosed(run) && run.archive === 'done' ? [kept.run, kept.session] : ['', '']),
+          record.text,
           ...[run.step > after ? markOf(run) : '', run.head ? JSON.stringify(run.head) : ''],
           ...[said.texts.length, ...said.texts, seen.texts.length, ...seen.texts, fields.length / 2, ...fields],
           ...[bySession.length, ...bySession, byRepo.length, ...byRepo, large.length, ...large],
@@ -370,16 +398,26 @@ export function redisStore(options: RedisStoreOptions): Store {
           ...layers.map(({ id, inline }) => ({ id, user: session.workspaceId, counted: inline === undefined })),
           ...ids.flatMap((runId, i) => (bodies[i] as string[]).map((id) => ({ id, user: runId, counted: true }))),
         ]
-        const counted = used.filter((object) => object.counted)
-        const left = await all(
-          counted.flatMap(({ id, user }) => [
-            ['SREM', key('object', id), user],
-            ['SCARD', key('object', id)],
-          ]),
-        )
-        const shared = new Set(counted.filter((_, i) => Number(left[2 * i + 1]) > 0).map(({ id }) => id))
-        const layerIds = [...new Set(used.map(({ id }) => id))].filter((id) => !shared.has(id))
-        return { ok: true, workspaceId: session.workspaceId, layerIds }
+        const own = used.filter((object) => !object.counted).map(({ id }) => id)
+        const free = await unused(used.filter((object) => object.counted))
+        return { ok: true, workspaceId: session.workspaceId, layerIds: [...new Set([...own, ...free])] }
+      }
+    },
+
+    release: (workspaceId, objectIds) => unused(objectIds.map((id) => ({ id, user: workspaceId }))),
+
+    async tidy(now) {
+      for (const shard of shards) {
+        const ids = await ask<string[]>('ZRANGEBYSCORE', goneKey(shard), '-inf', now, 'LIMIT', 0, GONE_AT_ONCE_MAX)
+        for (const runId of ids) {
+          const bodies = await ask<string[]>('SMEMBERS', key('run', runId, 'objects'))
+          // The record of whose they are goes last: whatever breaks off here is taken up by the next.
+          await objects.delete(await unused(bodies.map((id) => ({ id, user: runId }))))
+          await all([
+            ['DEL', key('run', runId, 'objects')],
+            ['ZREM', goneKey(shard), runId],
+          ])
+        }
       }
     },
 

@@ -73,7 +73,7 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
     )
 
   return {
-    async start({ run: made, session, goesOn, messages, events, layers, idempotency, now }) {
+    async start({ run: made, session, goesOn, archived, messages, events, layers, idempotency, now }) {
       return atomically(() => {
         // Sent again because the answer got lost.
         if (runRow(made.runId)) return { ok: true as const, run: made, existed: false }
@@ -97,14 +97,14 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
         if (busy) return { ok: false as const, code: 'session_busy' as const, runId: busy.run_id }
         if (goesOn) {
           const there = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', session.sessionId)
-          if (!there) return { ok: false as const, code: 'session_not_found' as const }
+          if (!there && !archived) return { ok: false as const, code: 'session_not_found' as const }
           const later = row(
             'SELECT 1 FROM runs WHERE session_id = ? AND run_id > ? LIMIT 1',
             session.sessionId,
             made.runId,
           )
           if (later) return { ok: false as const, code: 'session_moved' as const }
-          if (Session.parse(JSON.parse(there.session)).head?.id !== session.head?.id)
+          if (there && Session.parse(JSON.parse(there.session)).head?.id !== session.head?.id)
             return { ok: false as const, code: 'session_moved' as const }
         }
         run(

@@ -25,7 +25,8 @@ export const systemIds: Ids = {
   next(kind, after) {
     const begun = after === undefined ? 0 : timeIn(after) + 1
     let time = ''
-    for (let ms = Math.max(Date.now(), begun), i = 0; i < 10; i++, ms = Math.floor(ms / 32)) time = DIGITS[ms % 32] + time
+    for (let ms = Math.max(Date.now(), begun), i = 0; i < 10; i++, ms = Math.floor(ms / 32))
+      time = DIGITS[ms % 32] + time
     const chance = [...randomBytes(16)].map((byte) => DIGITS[byte & 31]).join('')
     return `${kind}_${time}${chance}`
   },

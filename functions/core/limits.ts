@@ -68,6 +68,13 @@ export const CLAIMS_MAX = 8
 /** Pauses between the tries of a callback (standardwebhooks.com suggests such a schedule); a day in all. */
 export const CALLBACK_DELAYS_MS = [5, 30, 120, 600, 1800, 7200, 21_600, 54_000].map((seconds) => seconds * 1000)
 export const CALLBACK_MS_MAX = 15_000
+/** Pauses between the tries of archiving a run; the last one repeats, for it is never given up. */
+export const ARCHIVE_DELAYS_MS = [1, 5, 30, 120, 600, 1800].map((seconds) => seconds * 1000)
+export const ARCHIVE_MS_MAX = 45_000
+/** A store that lets go of archived runs does so this long after their end. */
+export const RUN_KEPT_MS = 7 * 24 * 3600_000
+/** And of a session with its workspace's layers this long after its last run was archived. */
+export const SESSION_KEPT_MS = 30 * 24 * 3600_000
 
 export const EVENT_TEXT_CHARS_MAX = 4000
 export const PREVIEW_CHARS_MAX = 400

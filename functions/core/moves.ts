@@ -52,7 +52,7 @@ export function end(
       status,
       stopReason,
       answer,
-      action: run.callbackUrl ? { type: 'notify' } : { type: 'stop' },
+      action: closingAction(run),
       attempt: 0,
       pending: [],
       waitingFor: undefined,
@@ -63,6 +63,10 @@ export function end(
     messages,
   }
 }
+
+/** What is left to do for a run that has ended: first to tell who asked, then to archive it. */
+export const closingAction = ({ callbackUrl, callback, archive }: Run): Action =>
+  callbackUrl && !callback ? { type: 'notify' } : archive === 'wanted' ? { type: 'archive' } : { type: 'stop' }
 
 /** The newest inbox entry this outcome brought. */
 export const lastSeen = (run: Run, outcome: Outcome): number => outcome.inbox.at(-1)?.seq ?? run.inboxSeen

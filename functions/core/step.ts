@@ -16,17 +16,21 @@ import { ask, cancel, resume } from './waiting.ts'
 export function step(run: Run, outcome: Outcome): Step {
   const move = transition(run, outcome)
   if (move.run === run) return { run, messages: [], events: [], remember: [] }
+  // A run is archived as it stands after the step that says so: that step is the same whenever it comes.
+  const { at, workedMs } = archivedNow(outcome) ? { at: run.updatedAt, workedMs: 0 } : outcome
   const next: Run = {
     ...move.run,
     step: run.step + 1,
-    workedMs: run.workedMs + outcome.workedMs,
+    workedMs: run.workedMs + workedMs,
     messageSeq: run.messageSeq + move.messages.length,
-    updatedAt: outcome.at,
+    updatedAt: at,
   }
   const events = eventsOf(run, next, move.messages)
   const counted = { ...next, eventSeq: run.eventSeq + events.length }
   return { run: counted, messages: move.messages, events, remember: move.remember ?? [] }
 }
+
+const archivedNow = (outcome: Outcome): boolean => outcome.type === 'archived' && outcome.ok
 
 function transition(run: Run, outcome: Outcome): Move {
   const { action } = run
@@ -69,6 +73,7 @@ function transition(run: Run, outcome: Outcome): Move {
       return end(run, outcome, 'stuck', [], outcome.detail)
 
     case 'notified':
+    case 'archived':
       return stay(run)
   }
 }

@@ -189,6 +189,8 @@ export const Action = z.discriminatedUnion('type', [
   z.object({ type: z.literal('wait') }),
   /** The run has ended; whoever asked to be told is told. */
   z.object({ type: z.literal('notify'), notBefore: z.number().optional() }),
+  /** It goes to the archive, before the store may let go of it. */
+  z.object({ type: z.literal('archive'), notBefore: z.number().optional() }),
   z.object({ type: z.literal('stop') }),
 ])
 export type Action = z.infer<typeof Action>
@@ -250,6 +252,8 @@ export const Run = z.object({
   callback: z
     .object({ state: z.enum(['delivered', 'failed']), tries: z.number().int(), at: z.number(), detail: z.string() })
     .optional(),
+  /** Runs go to an archive here; `done` once this one is there. Unset: the store keeps it for good. */
+  archive: z.enum(['wanted', 'done']).optional(),
   /** The run this one was forked from, and after which of its steps. */
   forkedFrom: z.object({ runId: z.string(), step: z.number().int() }).optional(),
   workspaceId: z.string(),
@@ -345,6 +349,7 @@ export const Outcome = z.discriminatedUnion('type', [
     again: z.boolean(),
     detail: z.string(),
   }),
+  z.object({ type: z.literal('archived'), ok: z.boolean(), detail: z.string() }),
   /** Whoever works on the action dies of it, or no wake-up reaches it. */
   z.object({ type: z.literal('no_progress'), detail: z.string() }),
   /** Nothing was performed: the run woke for its inbox or its deadline. */

@@ -105,6 +105,7 @@ async function admit(
     }),
     ...(session.repo ? { repo: session.repo } : {}),
     ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
+    ...(ports.archive ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     ...(session.head ? { head: session.head } : {}),
     messageSeq: begin.messages.length,

@@ -30,7 +30,8 @@ export async function fork({ runId, step, task, model }: ForkRequest, ports: Por
     updatedAt: now,
   }
   const messages = await transcript(from, mark, task, ports)
-  const run = forked(from, mark, messages, session, { runId: ids.next('run'), task, model, now })
+  const made = { runId: ids.next('run'), task, model, now, archived: ports.archive !== undefined }
+  const run = forked(from, mark, messages, session, made)
   const all = mark.head ? await store.layers(from.workspaceId) : []
   const layers = all.filter(({ snapshot }) => snapshot.count <= (mark.head?.count ?? 0))
   const reply = await store.start({ run, session, messages, events: [startedEvent(run)], layers, now })
@@ -51,7 +52,7 @@ function forked(
   mark: Mark,
   messages: Message[],
   session: Session,
-  made: { runId: string; now: number; task: string | undefined; model: string | undefined },
+  made: { runId: string; now: number; task: string | undefined; model: string | undefined; archived: boolean },
 ): Run {
   const { kind, limits, approval, repo } = from
   return freshRun({
@@ -64,6 +65,7 @@ function forked(
     model: made.model ?? from.model,
     plan: planIn(messages),
     ...(repo ? { repo } : {}),
+    ...(made.archived ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     // The diff still counts from where the first run began.
     ...(mark.head && from.start ? { start: from.start, head: mark.head } : {}),

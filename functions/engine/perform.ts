@@ -5,7 +5,7 @@
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
 import { hasEnded } from '../core/inbox.ts'
-import { CALLBACK_MS_MAX } from '../core/limits.ts'
+import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX } from '../core/limits.ts'
 import { openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import { affordableTokens } from '../model/budget.ts'
@@ -14,6 +14,7 @@ import { meaningOf } from '../model/failures.ts'
 import type { Ports } from '../ports.ts'
 import { type PerformedCalls, performCalls, readCall, readCalls } from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
+import { archiveRun } from './archive.ts'
 import { notify } from './callback.ts'
 import type { Held } from './held.ts'
 
@@ -25,7 +26,9 @@ type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never
 export async function perform(held: Held, ports: Ports): Promise<Effect | undefined> {
   const done = new AbortController()
   // What is left of the run's own time bounds the work, so that nothing that hangs outlasts it.
-  const leftMs = hasEnded(held.run) ? CALLBACK_MS_MAX : held.run.limits.seconds * 1000 - held.run.workedMs
+  const leftMs = hasEnded(held.run)
+    ? CLOSING_MS_MAX[held.run.action.type === 'archive' ? 'archive' : 'notify']
+    : held.run.limits.seconds * 1000 - held.run.workedMs
   const outOfTime = new AbortController()
   void ports.clock.sleep(leftMs, done.signal).then(() => {
     if (!done.signal.aborted) outOfTime.abort()
@@ -37,6 +40,8 @@ export async function perform(held: Held, ports: Ports): Promise<Effect | undefi
     done.abort()
   }
 }
+
+const CLOSING_MS_MAX = { notify: CALLBACK_MS_MAX, archive: ARCHIVE_MS_MAX }
 
 async function performAction(held: Held, ports: Ports): Promise<Effect | undefined> {
   switch (held.run.action.type) {
@@ -50,6 +55,8 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
       return check(held, ports)
     case 'notify':
       return { outcome: await notify(held, ports), layers: [] }
+    case 'archive':
+      return { outcome: await archiveRun(held, ports), layers: [] }
     case 'wait':
     case 'stop':
       return { outcome: { type: 'woken' }, layers: [] }

@@ -37,13 +37,3 @@ function causeOf(failure: Failure): string {
   }
   return 'no answer'
 }
-
-/** Host and database, for people. @throws Error that says what an address looks like. */
-export function placeOf(url: string): string {
-  try {
-    const { host, pathname } = new URL(url)
-    return `Postgres at ${host}${pathname}`
-  } catch {
-    throw new Error('DATABASE_URL must be like postgres://user:password@host:5432/database')
-  }
-}

@@ -1,0 +1,129 @@
+/**
+ * A store and the archive behind it as one Store: what the store has let go of is answered by the archive, in the same
+ * words. The archive is asked only for what the store does not have, so that a run under way never waits for it; when it
+ * cannot be reached, what it alone knows is an error and not an empty answer.
+ */
+import { hasEnded } from '../core/inbox.ts'
+import type { Layer, Run } from '../core/types.ts'
+import type { Archive, Clock, Page, Store } from '../ports.ts'
+
+/** A run that is not archived stays in the store for days yet; for so long it is not looked for again. */
+const HERE_MS = 3600_000
+const HERE_RUNS_MAX = 1000
+
+export type ArchivedStoreOptions = {
+  store: Store
+  archive: Archive
+  clock: Pick<Clock, 'now'>
+  /** Told when an answer had to do without the archive. */
+  poorer(error: Error): void
+}
+
+export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOptions): Store {
+  const here = new Map<string, number>()
+
+  /** Whether the store has the run: an empty answer of it is then the whole answer. */
+  async function isHere(runId: string): Promise<boolean> {
+    if ((here.get(runId) ?? 0) > clock.now()) return true
+    const run = await store.run(runId)
+    if (run && run.archive !== 'done') {
+      here.delete(runId)
+      here.set(runId, clock.now() + HERE_MS)
+      const [oldest] = here.keys()
+      if (here.size > HERE_RUNS_MAX && oldest !== undefined) here.delete(oldest)
+    }
+    return run !== undefined
+  }
+
+  async function listOf<T>(runId: string, own: T[], kept: () => Promise<T[]>): Promise<T[]> {
+    return own.length > 0 || (await isHere(runId)) ? own : kept()
+  }
+
+  return {
+    ...store,
+
+    async start(request) {
+      const reply = await store.start(request)
+      if (reply.ok || reply.code !== 'session_not_found') return reply
+      const session = await archive.session(request.session.sessionId)
+      return session ? store.start({ ...request, archived: true }) : reply
+    },
+
+    async post(post) {
+      const reply = await store.post(post)
+      if (reply.ok || reply.why !== 'gone') return reply
+      return (await archive.run(post.runId)) ? { ok: false, why: 'ended' } : reply
+    },
+
+    async rate(runId, feedback) {
+      const own = await store.rate(runId, feedback)
+      const run = own ? await store.run(runId) : undefined
+      // Whoever archives it looks for feedback once more afterwards.
+      if (run && run.action.type !== 'archive' && run.archive !== 'done') return true
+      return (await archive.rate(runId, feedback)) || own
+    },
+
+    run: async (runId) => (await store.run(runId)) ?? archive.run(runId),
+    session: async (sessionId) => (await store.session(sessionId)) ?? archive.session(sessionId),
+    messages: async (runId, after, limit) =>
+      listOf(runId, await store.messages(runId, after, limit), () => archive.messages(runId, after, limit)),
+    events: async (runId, after, limit) =>
+      listOf(runId, await store.events(runId, after, limit), () => archive.events(runId, after, limit)),
+    marks: async (runId) => listOf(runId, await store.marks(runId), () => archive.marks(runId)),
+
+    async feedback(runId) {
+      const own = await store.feedback(runId)
+      return own || (await isHere(runId)) ? own : archive.feedback(runId)
+    },
+
+    async runs(filter) {
+      if (filter.status && !hasEnded({ status: filter.status })) return store.runs(filter)
+      const [own, kept] = await Promise.all([store.runs(filter), settled(archive.runs(filter))])
+      if (!(kept instanceof Error)) return merged(own, kept, filter.limit)
+      // What a run is told of earlier ones may be less; a list that people turn the pages of may not.
+      if (!filter.sessionId || !(await store.session(filter.sessionId))) throw kept
+      poorer(kept)
+      return own
+    },
+
+    async layers(workspaceId) {
+      const own = await store.layers(workspaceId)
+      // Layers go all at once, and later runs go on behind them: what is missing is missing from the beginning.
+      if (own[0]?.snapshot.count === 1) return own
+      const byCount = new Map<number, Layer>()
+      for (const layer of [...(await archive.layers(workspaceId)), ...own]) byCount.set(layer.snapshot.count, layer)
+      return [...byCount.values()].sort((a, b) => a.snapshot.count - b.snapshot.count)
+    },
+
+    async deleteSession(sessionId) {
+      const kept = await archive.session(sessionId)
+      const layers = kept ? await archive.layers(kept.workspaceId) : []
+      const own = await store.deleteSession(sessionId)
+      if (!own.ok && (own.why === 'busy' || !kept)) return own
+      const large = layers.filter(({ inline }) => inline === undefined).map(({ id }) => id)
+      const free = kept && store.release ? await store.release(kept.workspaceId, large) : undefined
+      // Also where nothing is archived yet: a run of it may be on its way there at this moment.
+      const removed = await archive.deleteSession(sessionId)
+      if (!own.ok) await store.tidy?.(clock.now())
+      const workspaceId = own.ok ? own.workspaceId : (kept?.workspaceId ?? '')
+      // Who uses an object the store knows, as long as it has anything of the session; the archive lags behind.
+      const left = own.ok || !removed.ok ? [] : removed.layerIds
+      const layerIds = [...(own.ok ? own.layerIds : []), ...(free ?? left)]
+      return { ok: true, workspaceId, layerIds: [...new Set(layerIds)] }
+    },
+  }
+}
+
+/** Newest first; what both have is there once. */
+function merged(own: Page<Run>, kept: Page<Run>, limit: number): Page<Run> {
+  const known = new Set(own.items.map(({ runId }) => runId))
+  const all = [...own.items, ...kept.items.filter(({ runId }) => !known.has(runId))].sort((a, b) =>
+    a.runId < b.runId ? 1 : -1,
+  )
+  const items = all.slice(0, limit)
+  const last = items.at(-1)
+  const more = all.length > limit || own.nextCursor !== undefined || kept.nextCursor !== undefined
+  return more && last ? { items, nextCursor: last.runId } : { items }
+}
+
+const settled = <T>(work: Promise<T>): Promise<T | Error> => work.catch((error: Error) => error)
