@@ -175,7 +175,7 @@ export const MUTANTS: Record<string, Mutant> = {
     removes: 'a run begins with what the one before it in its session left',
     edits: [
       edit(SQLITE, '.head?.id !== session.head?.id)', ' === undefined)'),
-      edit(SCRIPTS, "then return {'MOVED'} end", "then goesOn = '' end"),
+      edit(SCRIPTS, "if goesOn ~= '' and head and", 'if false and'),
     ],
   },
   'stop-fence': {
