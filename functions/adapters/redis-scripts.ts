@@ -118,8 +118,10 @@ return {'OK', nextSeen, news}
 const RENEW = `
 local run, inbox, dues = unpack(KEYS)
 local id, token, now, lease, grace = arg(), arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())
-local held, closed, till, entries, seen = unpack(redis.call('HMGET', run, 'token', 'closed', 'until', 'inbox', 'seen'))
-if held ~= token or closed == '1' then return {'LOST'} end
+local held, owner, closed, till, entries, seen = unpack(redis.call('HMGET', run,
+  'token', 'owner', 'closed', 'until', 'inbox', 'seen'))
+-- One that was given back is nobody's: a renewal that comes late must not make it somebody's again.
+if held ~= token or owner == '' or closed == '1' then return {'LOST'} end
 if till - now < lease / 2 then
   redis.call('HSET', run, 'until', now + lease)
   due(run, dues, id, now + lease + grace)

@@ -245,7 +245,9 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
     async renew({ runId, token, leaseMs, now }) {
       // Most renewals find nothing new; only the lease itself is written then.
       const found = runRow(runId)
-      if (!found || found.token !== token || isClosed(JSON.parse(found.run) as Run)) return undefined
+      // One that was given back is nobody's: a renewal that comes late must not make it somebody's again.
+      if (!found || found.token !== token || found.owner === '') return undefined
+      if (isClosed(JSON.parse(found.run) as Run)) return undefined
       if (found.lease_until - now < leaseMs / 2)
         run(
           'UPDATE runs SET lease_until = ?, due_at = ? WHERE run_id = ? AND token = ?',

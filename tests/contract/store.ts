@@ -233,6 +233,13 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     })
   })
 
+  check('a lease that was given back is not renewed by whoever had it', async ({ store }) => {
+    const { run, token } = await claimed(store)
+    assert.ok((await store.commit(next(run, token, { keepMs: 0 }))).ok)
+    assert.equal(await store.renew({ runId: run.runId, token, leaseMs: 5000, now: 1001 }), undefined)
+    assert.ok((await store.claim({ runId: run.runId, owner: 'you', leaseMs: 5000, now: 1002 })).ok)
+  })
+
   check('fifty claims at once: one wins', async ({ store, again }) => {
     const run = makeRun()
     await begin(store, run)
