@@ -1,4 +1,6 @@
 /** One seed from its start to its rest. */
+
+import { type Golden, goldenFor } from './golden.ts'
 import { randomOf } from './random.ts'
 import { checkEnd, STUCK_MS } from './rest.ts'
 import { EPOCH_MS } from './scheduler.ts'
@@ -40,8 +42,9 @@ export async function simulate(
   await backend.wipe()
   const random = randomOf(`${seed}/plan`)
   const plans = planRuns(random)
+  const golden = random.chance(0.15) ? random.pick(goldenOf(backend.name)) : undefined
   const tells = random.chance(0.5)
-  const world = new World(seed, backend, plans, {
+  const world = new World(seed, backend, [...plans, ...(golden?.plans ?? [])], {
     verbose,
     mayLive: (dead) => {
       owners.mayLive = (owner) => !tells || !dead.has(owner)
@@ -61,7 +64,8 @@ export async function simulate(
     ...(violation ? { violation } : {}),
   })
   try {
-    await live(world, plans, random.int(...FAULTS_MS))
+    if (golden) await adopt(world, golden)
+    await live(world, [...plans, ...(golden?.plans ?? [])], plans, random.int(...FAULTS_MS))
     return report()
   } catch (error) {
     if (error instanceof Violation) return report({ invariant: error.invariant, message: error.message })
@@ -69,7 +73,29 @@ export async function simulate(
   }
 }
 
-async function live(world: World, plans: RunPlan[], faultsMs: number): Promise<void> {
+const kept = new Map<string, Golden[]>()
+function goldenOf(name: Backend['name']): Golden[] {
+  const found = kept.get(name) ?? goldenFor(name)
+  kept.set(name, found)
+  return found
+}
+
+/** Rows of before are put into the store, and their people watch them. */
+async function adopt({ backend, checker, faults, people }: World, { plans, rows }: Golden): Promise<void> {
+  await backend.load(rows)
+  for (const plan of plans) {
+    const page = await backend.store.runs({ limit: 100 })
+    const run = page.items.find(({ task }) => task.startsWith(`${plan.label}:`))
+    if (!run) throw new Violation('I1', `${plan.label} is not among the old rows`)
+    const [messages, events] = [await backend.messages(run.runId, 0), await backend.events(run.runId, 0)]
+    const row = await backend.row(run.runId)
+    await checker.adopt(row?.run ?? run, messages, events, row?.token ?? 0)
+    people.watch(plan, run.runId, run.sessionId)
+    faults.saw('run_of_old_rows')
+  }
+}
+
+async function live(world: World, plans: RunPlan[], fresh: RunPlan[], faultsMs: number): Promise<void> {
   const { scheduler, checker, people, queue, faults } = world
   const end = EPOCH_MS + faultsMs
   scheduler.later(faultsMs, 'faults end', () => {
@@ -82,7 +108,7 @@ async function live(world: World, plans: RunPlan[], faultsMs: number): Promise<v
     scheduler.later(Math.max(LOOK_MS, world.quietMs()), 'look', look)
   }
   look()
-  people.begin(plans)
+  people.begin(fresh)
   const closed = (): boolean => [...checker.runs.values()].every(({ run }) => run.action.type === 'stop')
   await scheduler.run(
     () =>

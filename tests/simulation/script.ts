@@ -46,6 +46,7 @@ export function planRuns(random: Random): RunPlan[] {
 }
 
 function planRun(label: string, random: Random, follows: string | undefined): RunPlan {
+  const nobody = random.chance(0.12)
   const approval: ApprovalMode = random.pick(['ask', 'ask', 'ask', 'auto', 'auto', 'deny'])
   return {
     label,
@@ -58,13 +59,13 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
     posts: random.chance(0.3) ? random.int(2, 3) : 1,
     otherBody: random.chance(0.1),
     ...(random.chance(0.15) ? { cancelAtMs: random.int(100, 60_000) } : {}),
-    saysAtMs: Array.from({ length: random.pick([0, 0, 1, 2, 10]) }, () => random.int(100, 60_000)),
+    saysAtMs: Array.from({ length: nobody ? 10 : random.pick([0, 0, 1, 2, 5]) }, () => random.int(100, 60_000)),
     deciders: Array.from({ length: random.int(1, 2) }, () => ({
       approves: random.pick([1, 1, 0.7, 0.2]),
       remember: random.pick(['call', 'call', 'run', 'session']),
       looksEveryMs: random.int(500, 9000),
     })),
-    nobody: random.chance(0.03),
+    nobody,
     removedAfterwards: random.chance(0.06),
   }
 }
@@ -114,7 +115,7 @@ const plan = (label: string): ScriptedCall => ({
   args: { items: [{ text: `do ${label}`, status: 'active' }] },
 })
 const read = (path: string): ScriptedCall => ({ name: 'read_file', args: { path } })
-const edit = (line: string): ScriptedCall => ({
+export const edit = (line: string): ScriptedCall => ({
   name: 'edit_file',
   args: { path: 'a.txt', oldText: 'END', newText: `${line}\nEND` },
 })

@@ -4,6 +4,8 @@ import type { Store } from '../../../functions/ports.ts'
 
 export type Row = { run: Run; status: string; step: number; token: number; messages: number; events: number }
 
+export type Rows = Record<string, unknown[]>
+
 export type Backend = {
   name: 'sqlite' | 'redis'
   store: Store
@@ -15,6 +17,10 @@ export type Backend = {
   layers(workspaceId: string): Promise<Layer[]>
   /** Remembers all rows of a run and its session; the answer puts them back as they were. */
   save(run: { runId: string; sessionId: string; workspaceId: string }): Promise<() => Promise<void>>
+  /** Everything there is, by table or key, as plain JSON. */
+  dump(): Promise<Rows>
+  /** Adds what was dumped. */
+  load(rows: Rows): Promise<void>
   /** Removes everything. */
   wipe(): Promise<void>
   close(): Promise<void>

@@ -5,7 +5,7 @@ import { redisStore } from '../../../functions/adapters/redis-store.ts'
 import { redisTcp } from '../../../functions/adapters/redis-tcp.ts'
 import type { Layer, Run } from '../../../functions/core/types.ts'
 import type { Snapshots } from '../../../functions/ports.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, Rows } from './backend.ts'
 
 export async function redisBackend(url: string): Promise<Backend> {
   const prefix = `stint-sim-${randomBytes(6).toString('hex')}:`
@@ -61,6 +61,15 @@ export async function redisBackend(url: string): Promise<Backend> {
         for (const { name, score } of scores) if (score !== null) await client.zadd(name, score, runId)
       }
     },
+    async dump() {
+      const rows: Rows = {}
+      for (const name of (await keysLike('')).sort()) rows[name.slice(prefix.length)] = [await contentOf(client, name)]
+      return rows
+    },
+    async load(rows) {
+      for (const [name, values] of Object.entries(rows))
+        for (const value of values as string[][]) await putValue(client, prefix + name, value)
+    },
     async wipe() {
       const keys = await keysLike('')
       if (keys.length > 0) await client.del(keys)
@@ -73,6 +82,35 @@ export async function redisBackend(url: string): Promise<Backend> {
     },
   }
 }
+
+/** A key's type and what is in it, field after field. */
+async function contentOf(client: Redis, name: string): Promise<string[]> {
+  const type = await client.type(name)
+  switch (type) {
+    case 'hash':
+      return [type, ...Object.entries(await client.hgetall(name)).flat()]
+    case 'list':
+      return [type, ...(await client.lrange(name, 0, -1))]
+    case 'set':
+      return [type, ...(await client.smembers(name))]
+    case 'zset':
+      return [type, ...pairs((await client.call('ZRANGE', name, '0', '-1', 'WITHSCORES')) as string[])]
+    default:
+      return [type, (await client.get(name)) ?? '']
+  }
+}
+
+async function putValue(client: Redis, name: string, [type, ...rest]: string[]): Promise<void> {
+  if (rest.length === 0) return
+  if (type === 'hash') await client.hset(name, ...rest)
+  else if (type === 'list') await client.rpush(name, ...rest)
+  else if (type === 'set') await client.sadd(name, ...rest)
+  else if (type === 'zset') await client.zadd(name, ...rest)
+  else await client.set(name, rest[0] ?? '')
+}
+
+/** Score before member, as they are put. */
+const pairs = (found: string[]): string[] => found.flatMap((text, i) => (i % 2 ? [text, found[i - 1] ?? ''] : []))
 
 function objectsInMemory(): Snapshots {
   const kept = new Map<string, Uint8Array>()

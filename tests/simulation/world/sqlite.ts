@@ -77,6 +77,12 @@ export function sqliteBackend(mayLive: (owner: Owner) => boolean): Backend & { d
         database.exec('COMMIT')
       }
     },
+    async dump() {
+      return Object.fromEntries(allTables(database).map((name) => [name, sql(`SELECT * FROM ${name}`).all()]))
+    },
+    async load(rows) {
+      for (const [name, found] of Object.entries(rows)) for (const row of found) insert(sql, name, row as Values)
+    },
     async wipe() {
       database.exec('BEGIN IMMEDIATE')
       for (const name of allTables(database)) sql(`DELETE FROM ${name}`).run()
