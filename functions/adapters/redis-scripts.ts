@@ -172,7 +172,7 @@ redis.call('HSET', KEYS[1], 'feedback', arg())
 return 1
 `
 
-/** The first `gone` keys go (session and its runs' index first); after them come the index and due keys of each run. */
+/** The first `gone` keys go (session and its runs' index first); after them come the index, due and gone keys of each run. */
 const FORGET = `
 local known, gone = count(), count()
 local made, open = unpack(redis.call('HMGET', KEYS[1], 'session', 'open'))
@@ -181,8 +181,7 @@ if open ~= '' then return {'BUSY'} end
 if redis.call('ZCARD', KEYS[2]) ~= known then return {'AGAIN'} end
 for i = 1, known do
   local id = arg()
-  redis.call('ZREM', KEYS[gone + 2 * i - 1], id)
-  redis.call('ZREM', KEYS[gone + 2 * i], id)
+  for n = gone + 3 * i - 2, gone + 3 * i do redis.call('ZREM', KEYS[n], id) end
 end
 for i = 1, gone do redis.call('DEL', KEYS[i]) end
 return {'OK'}

@@ -390,7 +390,7 @@ export function redisStore(options: RedisStoreOptions): Store {
           ...ids.flatMap((id) => RUN_PARTS.map((part) => partOf(key('run', id), part))),
           ...(idempotency as (string | null)[]).filter((text): text is string => !!text),
         ]
-        const keys = [...gone, ...ids.flatMap((id) => [indexKey(id), dueKey(id)])]
+        const keys = [...gone, ...ids.flatMap((id) => [indexKey(id), dueKey(id), goneKey(shardOf(id))])]
         const [code] = await script('FORGET', keys, [ids.length, gone.length, ...ids])
         if (code === 'AGAIN') continue
         if (code !== 'OK') return { ok: false, why: code === 'BUSY' ? 'busy' : 'gone' }

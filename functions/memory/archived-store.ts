@@ -7,7 +7,6 @@ import { hasEnded } from '../core/inbox.ts'
 import type { Layer, Run } from '../core/types.ts'
 import type { Archive, Clock, Page, Store } from '../ports.ts'
 
-/** A run that is not archived stays in the store for days yet; for so long it is not looked for again. */
 const HERE_MS = 3600_000
 const HERE_RUNS_MAX = 1000
 
@@ -17,9 +16,12 @@ export type ArchivedStoreOptions = {
   clock: Pick<Clock, 'now'>
   /** Told when an answer had to do without the archive. */
   poorer(error: Error): void
+  /** A run that is not archived yet is not looked for again for so long: less than the store keeps what is archived. */
+  hereMs?: number
 }
 
-export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOptions): Store {
+export function archivedStore(options: ArchivedStoreOptions): Store {
+  const { store, archive, clock, poorer, hereMs = HERE_MS } = options
   const here = new Map<string, number>()
 
   /** Whether the store has the run: an empty answer of it is then the whole answer. */
@@ -28,7 +30,7 @@ export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOp
     const run = await store.run(runId)
     if (run && run.archive !== 'done') {
       here.delete(runId)
-      here.set(runId, clock.now() + HERE_MS)
+      here.set(runId, clock.now() + hereMs)
       const [oldest] = here.keys()
       if (here.size > HERE_RUNS_MAX && oldest !== undefined) here.delete(oldest)
     }
