@@ -54,6 +54,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
   ],
   [/^functions\/(worker|cron)\.ts$/, [/^functions\/(core\/|backend\.ts|ports\.ts)/, /^aws-lambda$/]],
   [/^functions\/[a-z]+\.ts$/, [/^functions\//, /^hono/, /^@hono\//, /^node:/]],
+  [/^sandbox-runner\/code\//, [/^sandbox-runner\/code\//]],
   [/^sandbox-runner\/tools\//, [/^sandbox-runner\/(tools|text)\//, /^sandbox-runner\/(define|limits)\.ts$/, /^zod$/]],
   [
     /^sandbox-runner\/text\//,

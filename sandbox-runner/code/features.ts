@@ -1,0 +1,175 @@
+/**
+ * The first look: for one query, what every file has to show for itself, each feature a row of numbers by file. Most
+ * are scaled so that 1 is the best of this query, which makes them comparable between queries and repos.
+ */
+import { embed } from './embed.ts'
+import type { History, Kinship } from './history.ts'
+import type { CodeIndex } from './index.ts'
+import type { Query } from './query.ts'
+
+export const FIRST = [
+  /** BM25 of the content; scaled, and as a share of what the query could give at most. */
+  ...(['body', 'bodyShare'] as const),
+  /** BM25 of the best chunk, of the names the file defines, of its own name, of its folders. */
+  ...(['chunk', 'names', 'base', 'dir'] as const),
+  /** How much of the file's name the query says; whether it defines a name in the query; the place the query names. */
+  ...(['baseWhole', 'exact', 'scope'] as const),
+  /** Commits like the query; how often changed: ever, of late, just now. */
+  ...(['kin', 'kinBest', 'active', 'lately', 'fresh'] as const),
+  /** What kind of file it is, and whether the query asks for such. */
+  ...(['test', 'testAsked', 'plain', 'plainAsked', 'length', 'depth'] as const),
+  /** Nearness in the lexical embedding. */
+  'alike',
+] as const
+export type First = Record<(typeof FIRST)[number], Float32Array>
+
+export type Looked = { table: First; chunkScores: Map<number, number>; kinships: ReadonlyMap<string, Kinship> }
+
+const K1 = 1.2
+const B = 0.75
+/** The files whose chunks are looked at one by one. */
+const CHUNKED_FILES_MAX = 300
+
+export const idfOf = (total: number, holding: number): number => Math.log(1 + (total - holding + 0.5) / (holding + 0.5))
+
+/** What does not depend on the query; made once for an index. */
+export function standing(index: CodeIndex, history: History | undefined): Partial<First> {
+  const row = (value: (file: number) => number) => Float32Array.from({ length: index.fileCount }, (_, at) => value(at))
+  const activity = (half: number) =>
+    scaled(row((file) => (history && index.isLive(file) ? history.activity(index.pathOf(file), half) : 0)))
+  return {
+    test: row((file) => Number(index.factsOf(file).test)),
+    plain: row((file) => Number(!index.factsOf(file).code)),
+    length: row((file) => Math.log1p(index.lengthOf(file)) / 10),
+    depth: row((file) => index.factsOf(file).depth / 10),
+    active: activity(400),
+    lately: activity(60),
+    fresh: activity(15),
+  }
+}
+
+export function firstLook(index: CodeIndex, history: History | undefined, fixed: Partial<First>, query: Query): Looked {
+  const blank = () => new Float32Array(index.fileCount)
+  const table = Object.fromEntries(FIRST.map((name) => [name, fixed[name] ?? blank()])) as First
+  const idfs = wordFeatures(index, query, table)
+  const chunkScores = chunkFeature(index, idfs, table)
+  pathFeatures(index, query, table)
+  for (const name of query.names)
+    for (const file of new Set(index.defining(name).map((chunk) => index.fileOfChunk(chunk)))) add(table.exact, file, 1)
+  if (idfs.size > 0) {
+    const wanted = embed(idfs)
+    for (let file = 0; file < index.fileCount; file++)
+      if (index.isLive(file)) table.alike[file] = Math.max(0, index.nearness(file, wanted))
+  }
+  if (query.asksTests) table.testAsked = table.test
+  if (query.asksPlain) table.plainAsked = table.plain
+  const kinships = history?.alike(query.terms) ?? new Map<string, Kinship>()
+  const [kin, best] = [blank(), blank()]
+  for (const [path, found] of kinships) {
+    const file = index.numberOf(path)
+    if (file === undefined) continue
+    kin[file] = found.kin
+    best[file] = found.best
+  }
+  table.kin = scaled(kin)
+  table.kinBest = scaled(best)
+  return { table, chunkScores, kinships }
+}
+
+/** BM25 over whole files, of what stands in them and of what they define; answers each term's weight times rarity. */
+function wordFeatures(index: CodeIndex, query: Query, table: First): Map<string, number> {
+  const { fileCount, liveFiles, meanLength } = index
+  const [body, names] = [new Float32Array(fileCount), new Float32Array(fileCount)]
+  const [counts, named] = [new Float32Array(fileCount), new Float32Array(fileCount)]
+  const idfs = new Map<string, number>()
+  let most = 0
+  for (const [term, weight] of query.terms) {
+    const holders: number[] = []
+    let definers = 0
+    index.scan(term, (file, _chunk, packed) => {
+      if (counts[file] === 0) holders.push(file)
+      add(counts, file, packed & 63)
+      if (packed < 64) return
+      if (named[file] === 0) definers++
+      add(named, file, packed >> 6)
+    })
+    const idf = idfOf(liveFiles, holders.length) * weight
+    const nameIdf = idfOf(liveFiles, definers) * weight
+    idfs.set(term, idf)
+    most += idf * (K1 + 1)
+    for (const file of holders) {
+      const norm = K1 * (1 - B + (B * index.lengthOf(file)) / meanLength)
+      const [count, name] = [counts[file] as number, named[file] as number]
+      add(body, file, (idf * count * (K1 + 1)) / (count + norm))
+      if (name > 0) add(names, file, (nameIdf * name * (K1 + 1)) / (name + norm))
+      counts[file] = 0
+      named[file] = 0
+    }
+  }
+  table.body = scaled(body)
+  table.bodyShare = body.map((score) => score / (most || 1))
+  table.names = scaled(names)
+  return idfs
+}
+
+function chunkFeature(index: CodeIndex, idfs: ReadonlyMap<string, number>, table: First): Map<number, number> {
+  const looked = new Uint8Array(index.fileCount)
+  for (const file of topOf(table.body, CHUNKED_FILES_MAX)) looked[file] = 1
+  const scores = new Map<number, number>()
+  const best = new Float32Array(index.fileCount)
+  for (const [term, idf] of idfs)
+    index.scan(term, (file, chunk, packed) => {
+      if (looked[file] === 0) return
+      const count = (packed & 63) + (packed >> 6)
+      const score = (scores.get(chunk) ?? 0) + (idf * count * (K1 + 1)) / (count + K1)
+      scores.set(chunk, score)
+      if (score > (best[file] as number)) best[file] = score
+    })
+  table.chunk = scaled(best)
+  return scores
+}
+
+function pathFeatures(index: CodeIndex, { terms, scope }: Query, table: First): void {
+  const [base, dir] = [new Float32Array(index.fileCount), new Float32Array(index.fileCount)]
+  const pathIdf = (term: string) => idfOf(index.liveFiles, index.filesWithPath(term))
+  let scopeMost = 0
+  for (const term of new Set([...terms.keys(), ...scope])) {
+    const idf = pathIdf(term) * (terms.get(term) ?? 1)
+    if (scope.has(term)) scopeMost += idf
+    index.scanPaths(term, (file, named) => {
+      add(named ? base : dir, file, idf)
+      if (scope.has(term)) add(table.scope, file, idf)
+    })
+  }
+  for (let file = 0; file < index.fileCount; file++) {
+    if (scopeMost > 0) table.scope[file] = (table.scope[file] as number) / scopeMost
+    if (base[file] === 0) continue
+    let [held, all] = [0, 0]
+    for (const term of index.factsOf(file).base) {
+      const idf = pathIdf(term)
+      all += idf
+      if (terms.has(term)) held += idf
+    }
+    table.baseWhole[file] = all > 0 ? held / all : 0
+  }
+  table.base = scaled(base)
+  table.dir = scaled(dir)
+}
+
+function add(row: Float32Array, at: number, value: number): void {
+  row[at] = (row[at] as number) + value
+}
+
+/** The same numbers with 1 for the largest. */
+function scaled(row: Float32Array): Float32Array {
+  let most = 0
+  for (const number of row) if (number > most) most = number
+  return most > 0 ? row.map((number) => number / most) : row
+}
+
+/** The places of the largest numbers above zero, largest first. */
+export function topOf(row: Float32Array, count: number): number[] {
+  const places: number[] = []
+  for (let at = 0; at < row.length; at++) if ((row[at] as number) > 0) places.push(at)
+  return places.sort((a, b) => (row[b] as number) - (row[a] as number)).slice(0, count)
+}

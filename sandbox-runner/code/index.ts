@@ -1,0 +1,166 @@
+/**
+ * The files of one tree, searchable: a large segment, a small one with what changed since, and which files of them are
+ * still there. Files and chunks are numbered through both.
+ */
+import { isTest, languageOf } from './languages.ts'
+import type { Segment, SymbolAt } from './segment.ts'
+import { termsOf, wordsOf } from './tokens.ts'
+
+/** What a path tells. `base` are the terms of the file's name, `code`: it is a program's source. */
+export type Facts = { test: boolean; code: boolean; language: string; depth: number; base: readonly string[] }
+export type Place = { path: string; start: number; end: number; symbols: SymbolAt[] }
+
+type Part = { segment: Segment; firstFile: number; firstChunk: number }
+
+export class CodeIndex {
+  private readonly parts: Part[] = []
+  private readonly live: Uint8Array
+  private readonly facts: Facts[] = []
+  private readonly numbers = new Map<string, number>()
+  /** By term: the files in whose path it stands, each times two, plus one when it is in the file's name. */
+  private readonly paths = new Map<string, number[]>()
+  readonly fileCount: number
+  readonly liveFiles: number
+  /** In terms. */
+  readonly meanLength: number
+
+  /** `wanted`: the path and blob of every file of the tree; what a segment holds beside these is passed over. */
+  constructor(segments: readonly Segment[], wanted: ReadonlyMap<string, string>) {
+    let [files, chunks] = [0, 0]
+    for (const segment of segments) {
+      this.parts.push({ segment, firstFile: files, firstChunk: chunks })
+      files += segment.files
+      chunks += segment.chunks
+    }
+    this.fileCount = files
+    this.live = new Uint8Array(files)
+    let length = 0
+    for (const { segment, firstFile } of this.parts)
+      segment.parts.paths.forEach((path, local) => {
+        const facts = factsOf(path)
+        this.facts.push(facts)
+        if (wanted.get(path) !== segment.parts.blobs[local]) return
+        const file = firstFile + local
+        this.live[file] = 1
+        length += segment.parts.lengths[local] as number
+        this.numbers.set(path, file)
+        this.notePath(path, file, facts)
+      })
+    this.liveFiles = this.numbers.size
+    this.meanLength = length / Math.max(1, this.liveFiles)
+  }
+
+  /** Every live chunk that has the term, with its packed counts. */
+  scan(term: string, visit: (file: number, chunk: number, counts: number) => void): void {
+    for (const { segment, firstFile, firstChunk } of this.parts) {
+      const { fileOf } = segment.parts
+      for (const posting of segment.lookUp(term)) {
+        const chunk = posting >>> 8
+        const file = firstFile + (fileOf[chunk] as number)
+        if (this.live[file] === 1) visit(file, firstChunk + chunk, posting & 255)
+      }
+    }
+  }
+
+  /** Every live file with the term in its path; `named`: in its own name. */
+  scanPaths(term: string, visit: (file: number, named: boolean) => void): void {
+    for (const packed of this.paths.get(term) ?? []) visit(packed >>> 1, (packed & 1) === 1)
+  }
+
+  filesWithPath(term: string): number {
+    return this.paths.get(term)?.length ?? 0
+  }
+
+  /** The live chunks that define this very name. */
+  defining(name: string): number[] {
+    return this.parts.flatMap(({ segment, firstFile, firstChunk }) =>
+      segment
+        .defining(name)
+        .filter((chunk) => this.live[firstFile + (segment.parts.fileOf[chunk] as number)] === 1)
+        .map((chunk) => firstChunk + chunk),
+    )
+  }
+
+  placeOf(chunk: number): Place {
+    const { segment, firstChunk } = this.partOfChunk(chunk)
+    const local = chunk - firstChunk
+    const { parts } = segment
+    return {
+      path: parts.paths[parts.fileOf[local] as number] as string,
+      start: parts.starts[local] as number,
+      end: parts.ends[local] as number,
+      symbols: segment.symbolsOf(local),
+    }
+  }
+
+  fileOfChunk(chunk: number): number {
+    const { segment, firstFile, firstChunk } = this.partOfChunk(chunk)
+    return firstFile + (segment.parts.fileOf[chunk - firstChunk] as number)
+  }
+
+  /** The chunks of a file: from the first to before the second. */
+  chunksOf(file: number): [from: number, to: number] {
+    const { segment, firstFile, firstChunk } = this.partOf(file)
+    const row = segment.parts.firstChunk
+    return [firstChunk + (row[file - firstFile] as number), firstChunk + (row[file - firstFile + 1] as number)]
+  }
+
+  pathOf(file: number): string {
+    const { segment, firstFile } = this.partOf(file)
+    return segment.parts.paths[file - firstFile] as string
+  }
+
+  lengthOf(file: number): number {
+    const { segment, firstFile } = this.partOf(file)
+    return segment.parts.lengths[file - firstFile] as number
+  }
+
+  nearness(file: number, wanted: Float32Array): number {
+    const { segment, firstFile } = this.partOf(file)
+    return segment.nearness(file - firstFile, wanted)
+  }
+
+  isLive(file: number): boolean {
+    return this.live[file] === 1
+  }
+
+  numberOf(path: string): number | undefined {
+    return this.numbers.get(path)
+  }
+
+  factsOf(file: number): Facts {
+    return this.facts[file] as Facts
+  }
+
+  private notePath(path: string, file: number, { base }: Facts): void {
+    const where = new Map<string, number>()
+    for (const word of wordsOf(path.slice(0, path.lastIndexOf('/') + 1)))
+      for (const term of termsOf(word)) where.set(term, file * 2)
+    for (const term of base) where.set(term, file * 2 + 1)
+    for (const [term, packed] of where) {
+      const list = this.paths.get(term)
+      if (list) list.push(packed)
+      else this.paths.set(term, [packed])
+    }
+  }
+
+  private partOf(file: number): Part {
+    return this.parts.findLast(({ firstFile }) => file >= firstFile) as Part
+  }
+
+  private partOfChunk(chunk: number): Part {
+    return this.parts.findLast(({ firstChunk }) => chunk >= firstChunk) as Part
+  }
+}
+
+function factsOf(path: string): Facts {
+  const language = languageOf(path)
+  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.\w+$/, '')
+  return {
+    test: isTest(path),
+    code: language?.code ?? false,
+    language: language?.name ?? 'text',
+    depth: path.split('/').length,
+    base: wordsOf(name).flatMap((word) => [...termsOf(word)]),
+  }
+}

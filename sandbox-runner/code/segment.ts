@@ -1,0 +1,200 @@
+/**
+ * An inverted index of some files, packed into a few flat arrays: for each term the chunks it stands in. It never
+ * changes once made; what changed since is in another segment, and files that are gone are passed over by who reads.
+ */
+import type { Analysis } from './analyse.ts'
+import { DIMENSIONS, embed } from './embed.ts'
+import { type Grouped, Growing, grouped, groupOf } from './growing.ts'
+import { countTerms } from './tokens.ts'
+
+export type SegmentFile = { path: string; blob: string; analysis: Analysis }
+export type SymbolAt = { name: string; line: number; kind: string }
+
+/** What a segment is made of: plain strings and arrays, as they are stored. */
+export type SegmentParts = {
+  paths: string[]
+  blobs: string[]
+  /** Terms of each file. */
+  lengths: Uint32Array
+  /** The first chunk of each file, and one more: the number of chunks. */
+  firstChunk: Uint32Array
+  /** For each chunk its file, first and last line, and its first symbol. */
+  fileOf: Uint32Array
+  starts: Uint32Array
+  ends: Uint32Array
+  firstSymbol: Uint32Array
+  /** For each symbol its name and kind (places in `names`), and its line. */
+  symbolName: Uint32Array
+  symbolKind: Uint32Array
+  symbolLine: Uint32Array
+  names: string[]
+  vectors: Int8Array
+  terms: string[]
+  /** By term: `chunk << 8 | counts`, ascending. */
+  postings: Grouped
+}
+
+export class Segment {
+  readonly parts: SegmentParts
+  private readonly terms = new Map<string, number>()
+  private readonly nameIds = new Map<string, number>()
+  /** By name: the symbols that have it. */
+  private readonly named: Grouped
+
+  constructor(parts: SegmentParts) {
+    this.parts = parts
+    for (const [id, term] of parts.terms.entries()) this.terms.set(term, id)
+    for (const [id, name] of parts.names.entries()) this.nameIds.set(name, id)
+    this.named = grouped(
+      parts.symbolName,
+      parts.symbolName.map((_, at) => at),
+      parts.names.length,
+    )
+  }
+
+  get files(): number {
+    return this.parts.paths.length
+  }
+
+  get chunks(): number {
+    return this.parts.fileOf.length
+  }
+
+  /** The postings of a term, by chunk; empty when it is nowhere. */
+  lookUp(term: string): Uint32Array {
+    const id = this.terms.get(term)
+    return id === undefined ? NONE : groupOf(this.parts.postings, id)
+  }
+
+  /** The chunks that define this very name. */
+  defining(name: string): number[] {
+    const id = this.nameIds.get(name)
+    if (id === undefined) return []
+    const { firstSymbol } = this.parts
+    return Array.from(groupOf(this.named, id), (symbol) => lastAtMost(firstSymbol, symbol, this.chunks))
+  }
+
+  symbolsOf(chunk: number): SymbolAt[] {
+    const { firstSymbol, symbolName, symbolKind, symbolLine, names } = this.parts
+    const found: SymbolAt[] = []
+    for (let at = firstSymbol[chunk] as number; at < (firstSymbol[chunk + 1] as number); at++)
+      found.push({
+        name: names[symbolName[at] as number] as string,
+        kind: names[symbolKind[at] as number] as string,
+        line: symbolLine[at] as number,
+      })
+    return found
+  }
+
+  /** How near the file is to a vector, -1 to 1. */
+  nearness(file: number, wanted: Float32Array): number {
+    const { vectors } = this.parts
+    const start = file * DIMENSIONS
+    let sum = 0
+    for (let at = 0; at < DIMENSIONS; at++) sum += (vectors[start + at] as number) * (wanted[at] as number)
+    return sum / SCALE
+  }
+}
+
+const NONE = new Uint32Array(0)
+const SCALE = 127
+
+/** Packs files in the order they come; each analysis may be let go of after it. */
+export function packSegment(files: Iterable<SegmentFile>): Segment {
+  const paths: string[] = []
+  const blobs: string[] = []
+  const rows = new Map<'length' | 'file' | 'start' | 'end' | 'symbol' | 'kind' | 'line' | 'first' | 'chunk', Growing>()
+  const row = (name: Parameters<typeof rows.get>[0]): Growing => {
+    const known = rows.get(name)
+    if (known) return known
+    const made = new Growing()
+    rows.set(name, made)
+    return made
+  }
+  const [terms, names] = [new Numbers(), new Numbers()]
+  const [keys, values] = [new Growing(), new Growing()]
+  const vectors: Int8Array[] = []
+  for (const { path, blob, analysis } of files) {
+    const file = paths.length
+    const base = row('file').length * 256
+    paths.push(path)
+    blobs.push(blob)
+    row('length').push(analysis.length)
+    row('chunk').push(row('file').length)
+    vectors.push(vectorOf(path, analysis))
+    const ids = analysis.terms.map((term) => terms.of(term))
+    for (let at = 0; at < analysis.postings.length; at += 2) {
+      keys.push(ids[analysis.postings[at] as number] as number)
+      values.push(base + (analysis.postings[at + 1] as number))
+    }
+    for (const { start, end, symbols } of analysis.chunks) {
+      row('file').push(file)
+      row('start').push(start)
+      row('end').push(end)
+      row('first').push(row('symbol').length)
+      for (const { name, kind, line } of symbols) {
+        row('symbol').push(names.of(name))
+        row('kind').push(names.of(kind))
+        row('line').push(line)
+      }
+    }
+  }
+  row('chunk').push(row('file').length)
+  row('first').push(row('symbol').length)
+  return new Segment({
+    paths,
+    blobs,
+    lengths: row('length').done(),
+    firstChunk: row('chunk').done(),
+    fileOf: row('file').done(),
+    starts: row('start').done(),
+    ends: row('end').done(),
+    firstSymbol: row('first').done(),
+    symbolName: row('symbol').done(),
+    symbolKind: row('kind').done(),
+    symbolLine: row('line').done(),
+    names: names.all,
+    vectors: joined(vectors),
+    terms: terms.all,
+    postings: grouped(keys.done(), values.done(), terms.all.length),
+  })
+}
+
+/** Texts, each with its number. */
+class Numbers {
+  readonly all: string[] = []
+  private readonly known = new Map<string, number>()
+
+  of(text: string): number {
+    const known = this.known.get(text)
+    if (known !== undefined) return known
+    this.known.set(text, this.all.length)
+    return this.all.push(text) - 1
+  }
+}
+
+/** A file in the lexical embedding: the words of its path and of what it defines. */
+function vectorOf(path: string, { chunks }: Analysis): Int8Array {
+  const counts = new Map<string, number>()
+  countTerms(path.replace(/\.\w+$/, ''), counts, 2)
+  for (const { symbols } of chunks) for (const { name } of symbols) countTerms(name, counts)
+  for (const [term, count] of counts) counts.set(term, Math.log1p(count))
+  return Int8Array.from(embed(counts), (number) => Math.round(number * SCALE))
+}
+
+function joined(vectors: Int8Array[]): Int8Array {
+  const all = new Int8Array(vectors.length * DIMENSIONS)
+  for (const [at, vector] of vectors.entries()) all.set(vector, at * DIMENSIONS)
+  return all
+}
+
+/** The last place below `count` whose value is at most `value`, in ascending `row`. */
+function lastAtMost(row: Uint32Array, value: number, count: number): number {
+  let [low, high] = [0, count - 1]
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((row[middle] as number) <= value) low = middle
+    else high = middle - 1
+  }
+  return low
+}
