@@ -13,34 +13,12 @@ import type {
   StartReply,
   StartRequest,
 } from '../../functions/ports.ts'
-import { chain } from '../../sandbox-runner/workspace/stack.ts'
-import { needsApproval, nothingTold, type Told, tell } from './transcript.ts'
+import { compare, restorable, type Seen } from './rows.ts'
+import { needsApproval, nothingTold, tell } from './transcript.ts'
 import { Violation } from './violation.ts'
 import type { Backend } from './world/backend.ts'
-import { type Files, sameFiles, withLayer } from './world/files.ts'
+import type { Files } from './world/files.ts'
 import type { Call } from './world/outside.ts'
-
-/** A run as the store must have it. */
-export type Seen = {
-  run: Run
-  label: string
-  token: number
-  owner: string
-  leaseUntil: number
-  lastCommit: string
-  /** Commits by token and step. */
-  commits: Set<string>
-  messages: string[]
-  events: string[]
-  told: Told
-  posts: InboxEntry[]
-  decided: Map<string, boolean>
-  claimsMax: number
-  /** World time of the newest commit. */
-  changedAt: number
-  /** When somebody sent what it waits for. */
-  wokenAt: number
-}
 
 export type MayLive = (owner: string) => boolean
 
@@ -73,7 +51,7 @@ export class Checker {
     seen.token = token
     for (const text of messages) this.take(seen, JSON.parse(text) as Message)
     this.workspaces.set(run.workspaceId, seen.told.files)
-    await this.compare(seen, 0, 0)
+    await compare(this.backend, seen, 0, 0)
   }
 
   async started({ run, messages, events, idempotency }: StartRequest, reply: StartReply): Promise<void> {
@@ -85,7 +63,7 @@ export class Checker {
     }
     if (reply.existed || this.runs.has(run.runId)) return
     const seen = this.begin(run, messages.map(text), events.map(text))
-    await this.compare(seen, 0, 0)
+    await compare(this.backend, seen, 0, 0)
   }
 
   claimed({ runId, owner, leaseMs, now }: ClaimRequest, reply: ClaimReply): void {
@@ -103,6 +81,7 @@ export class Checker {
   renewed({ runId, token, leaseMs, now }: { runId: string; token: number; leaseMs: number; now: number }, ok: boolean) {
     const seen = this.runs.get(runId)
     if (!seen || !ok) return
+    if (seen.owner === '') throw new Violation('I3', `a lease that was given back was renewed for ${runId}`)
     if (token !== seen.token) throw new Violation('I3', `a lease of token ${token} was renewed after ${seen.token}`)
     // The store may keep the time it had.
     seen.leaseUntil = Math.max(seen.leaseUntil, now + leaseMs / 2)
@@ -119,8 +98,8 @@ export class Checker {
     this.accept(seen, commit)
     seen.changedAt = at
     const { run } = commit
-    await this.compare(seen, commit.messages.length, commit.events.length)
-    if (run.head && run.head.id !== seen.run.head?.id) await this.restorable(run, seen.told.files)
+    await compare(this.backend, seen, commit.messages.length, commit.events.length)
+    if (run.head && run.head.id !== seen.run.head?.id) await restorable(this.backend, run, seen.told.files)
     seen.run = run
     if (run.head) this.workspaces.set(run.workspaceId, seen.told.files)
   }
@@ -192,7 +171,7 @@ export class Checker {
 
   /** All rows of every run, once more, from the first on. */
   async compareAll(): Promise<void> {
-    for (const seen of this.runs.values()) await this.compare(seen, seen.messages.length, seen.events.length)
+    for (const seen of this.runs.values()) await compare(this.backend, seen, seen.messages.length, seen.events.length)
   }
 
   forget(sessionId: string): void {
@@ -259,42 +238,6 @@ export class Checker {
     )
   }
 
-  /** The rows are what the commits made; the newest `messages` and `events` are compared word by word. */
-  private async compare(seen: Seen, messages: number, events: number): Promise<void> {
-    const { runId } = seen.run
-    const row = await this.backend.row(runId)
-    if (!row) throw new Violation('I1', `${runId} is gone`)
-    if (row.token !== seen.token) throw new Violation('I3', `${runId} has token ${row.token}, not ${seen.token}`)
-    for (const [what, count, known, from, read] of [
-      ['messages', row.messages, seen.messages, messages, this.backend.messages],
-      ['events', row.events, seen.events, events, this.backend.events],
-    ] as const) {
-      if (count !== known.length) throw new Violation('I1', `${runId} has ${count} ${what}, not ${known.length}`)
-      if (from === 0) continue
-      const rows = await read(runId, known.length - from)
-      for (const [i, found] of rows.entries())
-        if (found !== known[known.length - from + i])
-          throw new Violation('I1', `${runId} has other ${what} than committed`)
-    }
-    if (row.run.messageSeq !== seen.messages.length || row.run.eventSeq !== seen.events.length)
-      throw new Violation('I1', `${runId} counts ${row.run.messageSeq} messages and ${row.run.eventSeq} events`)
-    if (row.run.step !== row.step || row.run.status !== row.status)
-      throw new Violation('I2', `${runId} is at step ${row.step} ${row.status}, its record at ${row.run.step}`)
-  }
-
-  /** Every layer of the snapshot is stored, and together they are the files that the transcript tells of. */
-  private async restorable({ runId, workspaceId, head }: Run, files: Files): Promise<void> {
-    let [id, stored]: [string, Files] = ['', new Map()]
-    const layers = await this.backend.layers(workspaceId)
-    for (const layer of layers.slice(0, head?.count)) {
-      id = chain(id, layer.id)
-      stored = withLayer(stored, Buffer.from(layer.inline ?? '', 'base64'))
-    }
-    if (id !== head?.id) throw new Violation('I9', `the workspace of ${runId} cannot be restored at ${head?.count}`)
-    if (sameFiles(stored, files)) return
-    throw new Violation('I5', `the workspace of ${runId} is ${show(stored)}, the transcript tells ${show(files)}`)
-  }
-
   private known(runId: string): Seen {
     const seen = this.runs.get(runId)
     if (!seen) throw new Violation('I1', `nobody started ${runId}`)
@@ -303,4 +246,3 @@ export class Checker {
 }
 
 const text = (record: unknown): string => JSON.stringify(record)
-const show = (files: Files): string => JSON.stringify(Object.fromEntries(files))

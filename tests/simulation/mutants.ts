@@ -182,4 +182,11 @@ export const MUTANTS: Record<string, Mutant> = {
     removes: 'who lost the lease does not stop the work of who has it',
     edits: [edit('functions/adapters/sandbox-client.ts', "{ op: 'stop', callIds, fence }", "{ op: 'stop', callIds }")],
   },
+  'given-back': {
+    removes: 'a lease that was given back stays so',
+    edits: [
+      edit(SQLITE, "found.token !== token || found.owner === ''", 'found.token !== token'),
+      edit(SCRIPTS, "if held ~= token or owner == ''", 'if held ~= token'),
+    ],
+  },
 }

@@ -1,6 +1,6 @@
 /** What must hold once faults have ended: every run comes to its end, the queue drains, transcripts equal their scripts. */
 import type { Message } from '../../functions/core/types.ts'
-import type { Seen } from './checker.ts'
+import type { Seen } from './rows.ts'
 import { isNoise, type RunPlan } from './script.ts'
 import { Violation } from './violation.ts'
 import type { Outside } from './world/outside.ts'

@@ -115,7 +115,7 @@ async function live(world: World, plans: RunPlan[], fresh: RunPlan[], faultsMs: 
       late !== undefined ||
       scheduler.turns > TURNS_MAX ||
       scheduler.now > EPOCH_MS + END_MS ||
-      (people.busy === 0 && queue.size === 0 && closed() && world.resting()),
+      (people.busy === 0 && queue.size === 0 && closed() && world.crew.resting()),
   )
   if (late) throw new Violation('liveness', late)
   if (scheduler.turns > TURNS_MAX) throw new Violation('liveness', `it goes on and on: ${TURNS_MAX} turns`)

@@ -51,7 +51,7 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
   return {
     label,
     approval,
-    answers: answersOf(label, random),
+    answers: answersOf(label, random, nobody),
     startsAtMs: random.int(0, 30_000),
     ...(follows ? { follows } : {}),
     ...(random.chance(0.08) ? { costUsd: random.pick([0.001, 0.002, 0.004]) } : {}),
@@ -59,7 +59,9 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
     posts: random.chance(0.3) ? random.int(2, 3) : 1,
     otherBody: random.chance(0.1),
     ...(random.chance(0.15) ? { cancelAtMs: random.int(100, 60_000) } : {}),
-    saysAtMs: Array.from({ length: nobody ? 10 : random.pick([0, 0, 1, 2, 5]) }, () => random.int(100, 60_000)),
+    saysAtMs: Array.from({ length: nobody ? 8 : random.pick([0, 0, 1, 2, 5]) }, () =>
+      random.int(100, nobody ? 8000 : 60_000),
+    ),
     deciders: Array.from({ length: random.int(1, 2) }, () => ({
       approves: random.pick([1, 1, 0.7, 0.2]),
       remember: random.pick(['call', 'call', 'run', 'session']),
@@ -70,8 +72,10 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
   }
 }
 
-function answersOf(label: string, random: Random): Answer[] {
+/** A run that nobody answers has a question soon, so that what was said to it before may be there first. */
+function answersOf(label: string, random: Random, asks: boolean): Answer[] {
   const turns: ScriptedCall[][] = random.chance(0.5) ? [[plan(label)]] : []
+  if (asks) turns.push(...turnsOf('question', `${label}.0`, random))
   const kinds = ['reads', 'edit', 'command', 'edit', 'mixed', 'question', 'tests', 'outside', 'write'] as const
   const length = random.int(3, 8)
   for (let n = 1; n <= length; n++) turns.push(...turnsOf(random.pick(kinds), `${label}.${n}`, random))

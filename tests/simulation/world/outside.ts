@@ -66,12 +66,12 @@ export function actingOutside(
     network: Network
     process: Process
     store: Store
-    onCall: (runId: string, token: number, call: Call) => void
+    onCall: (runId: string, call: Call) => void
   },
 ): Sandbox {
   async function act(runId: string, token: number, call: Call, kind: Effect['kind'], text: string): Promise<Performed> {
     const { callId } = call
-    onCall(runId, token, call)
+    onCall(runId, call)
     const perform = (): Promise<string> =>
       network.ask(process, `${kind} ${text}`, async () => {
         outside.happens({ kind, callId, runId, token, text })

@@ -1,9 +1,3 @@
-/**
- * The sandbox-runner as simulated machines that speak its protocol: workspaces in memory, made of layers like the real
- * ones, with what the real one guarantees (a call works on the snapshot it names, the last changing call's answer is
- * repeated, an older lease is refused). A machine may be killed at any moment, come cold, or be another one than before.
- */
-import { createHash } from 'node:crypto'
 import type { Transport } from '../../../functions/adapters/sandbox-client.ts'
 import type {
   Call,
@@ -14,74 +8,24 @@ import type {
   Request,
   Snapshot,
 } from '../../../sandbox-runner/protocol.ts'
-import { chain } from '../../../sandbox-runner/workspace/stack.ts'
 import type { Faults } from '../faults.ts'
 import type { Random } from '../random.ts'
-import { baseFiles, changesFiles, type Files, type Input, layerBytes, perform, withLayer } from './files.ts'
+import { Box } from './box.ts'
+import { baseFiles, changesFiles, type Input, layerBytes, perform } from './files.ts'
 
 type Asked<Op extends Request['op']> = Extract<Request, { op: Op }>
-type Kept = { id: string; bytes: Buffer }
 
 export type SandboxWorld = {
   random: Random
   faults: Faults
   /** Lets virtual time pass. */
   pause(ms: number, label: string): Promise<void>
-  /** Told of every call that begins to run, with the lease it runs under. */
-  onCall(runId: string, token: number, call: Call): void
+  /** Told of every call that begins to run. */
+  onCall(runId: string, call: Call): void
 }
 
 /** A machine died under its caller. */
 class Killed extends Error {}
-
-/** One workspace on one machine. */
-class Box {
-  layers: Kept[] = []
-  files: Files = new Map()
-  /** What the files are; undefined while a change is under way, or after one that broke off. */
-  current: Snapshot | undefined
-  journal: { callId: string; reply: PerformReply } | undefined
-  fence: { runId: string; token: number } = { runId: '', token: 0 }
-  private tail: Promise<void> = Promise.resolve()
-
-  /** One request at a time. */
-  async alone<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.tail
-    let give = (): void => {}
-    this.tail = new Promise((resolve) => {
-      give = resolve
-    })
-    await before
-    try {
-      return await work()
-    } finally {
-      give()
-    }
-  }
-
-  /** The files of that snapshot; undefined when a layer of it is not here. */
-  stateAt({ id, count }: Snapshot): Files | undefined {
-    let [made, files]: [string, Files] = ['', new Map()]
-    for (const layer of this.layers.slice(0, count)) {
-      made = chain(made, layer.id)
-      files = withLayer(files, layer.bytes)
-    }
-    return made === id ? files : undefined
-  }
-
-  admits(runId: string, token: number): boolean {
-    if (runId < this.fence.runId || (runId === this.fence.runId && token < this.fence.token)) return false
-    this.fence = { runId, token }
-    return true
-  }
-
-  keep(count: number, bytes: Buffer): Layer {
-    const id = createHash('sha256').update(bytes).digest('hex')
-    const parent = this.layers.slice(0, count - 1).reduce((made, layer) => chain(made, layer.id), '')
-    this.layers = [...this.layers.slice(0, count - 1), { id, bytes }]
-    return { id, snapshot: { id: chain(parent, id), count }, bytes: bytes.length, inline: bytes.toString('base64') }
-  }
-}
 
 /** Failures of machines that one action may meet, so that no run ends because of them. */
 const FAILURES_MAX = 2
@@ -180,7 +124,7 @@ export class SandboxMachines {
       if (changing && box.journal?.callId === first.callId) return box.journal.reply
       const missing = this.settle(box, workspace.head, layers)
       if (missing) return missing
-      for (const call of calls) this.world.onCall(runId, workspace.fence, call)
+      for (const call of calls) this.world.onCall(runId, call)
       if (changing) return this.change(box, first, workspace.head, pending)
       await this.world.pause(this.world.random.int(2, 300), first.tool)
       this.dies('sandbox_killed_before_effect', first.callId)
