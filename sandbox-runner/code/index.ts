@@ -21,6 +21,7 @@ export class CodeIndex {
   private readonly paths = new Map<string, number[]>()
   readonly fileCount: number
   readonly liveFiles: number
+  readonly liveChunks: number
   /** In terms. */
   readonly meanLength: number
 
@@ -34,7 +35,7 @@ export class CodeIndex {
     }
     this.fileCount = files
     this.live = new Uint8Array(files)
-    let length = 0
+    let [length, liveChunks] = [0, 0]
     for (const { segment, firstFile } of this.parts)
       segment.parts.paths.forEach((path, local) => {
         const facts = factsOf(path)
@@ -43,10 +44,12 @@ export class CodeIndex {
         const file = firstFile + local
         this.live[file] = 1
         length += segment.parts.lengths[local] as number
+        liveChunks += (segment.parts.firstChunk[local + 1] as number) - (segment.parts.firstChunk[local] as number)
         this.numbers.set(path, file)
         this.notePath(path, file, facts)
       })
     this.liveFiles = this.numbers.size
+    this.liveChunks = liveChunks
     this.meanLength = length / Math.max(1, this.liveFiles)
   }
 

@@ -1,0 +1,156 @@
+/** One request to the indexing thread: finds its source, waits for the index as long as it may, searches. */
+import { join } from 'node:path'
+import { readQuery } from '../code/query.ts'
+import { snippetOf } from '../code/snippet.ts'
+import { ToolFailure } from '../define.ts'
+import { globMatcher } from '../text/glob.ts'
+import type { GitOptions } from '../workspace/git.ts'
+import type { Repo } from '../workspace/repo.ts'
+import { CodeIndexer, type Progress, type Ready } from './indexer.ts'
+import { repoSource, type Source, type WorkspaceFiles, workspaceSource } from './source.ts'
+import { CodeStore } from './store.ts'
+
+/** A repo on this machine, or a workspace of this runner. `view`: where git's view of it is kept. */
+export type Where =
+  | { kind: 'repo'; repo: Repo; view: string; ref?: string | undefined }
+  | {
+      kind: 'workspace'
+      id: string
+      /** Left out when they were sent before for this snapshot. */
+      files?: WorkspaceFiles['files'] | undefined
+      root: string
+      stamp: string
+      view: string
+      /** The local repo it was made from, and the commit. */
+      origin?: { repo: Repo; view: string; commit: string } | undefined
+      /** Names the repo it was made from, when that is no local one. */
+      from?: string | undefined
+      commit?: string | undefined
+    }
+
+export type Search = { query: string; limit: number; path?: string | undefined; language?: string | undefined }
+export type Asked = { where: Where /** how long to wait for the index */; waitMs: number; search?: Search | undefined }
+
+export type CodeResult = {
+  path: string
+  startLine: number
+  endLine: number
+  symbol?: string
+  snippet: string
+  score: number
+  why: string
+}
+export type Indexed = { commit?: string | undefined; files: number; chunks: number; left: number; ms: number }
+export type Answered =
+  | { kind: 'ready'; indexed: Indexed; results: CodeResult[] }
+  | { kind: 'pending'; progress: Progress }
+  | { kind: 'need_files' }
+  | { kind: 'failed'; code: string; message: string; hint?: string | undefined }
+
+export class CodeWork {
+  private readonly indexer: CodeIndexer
+  /** By workspace the files of the snapshot that was sent last. */
+  private readonly sent = new Map<string, WorkspaceFiles>()
+
+  constructor(folder: string) {
+    this.indexer = new CodeIndexer(new CodeStore(join(folder, 'index.db')))
+  }
+
+  /** Never rejects. */
+  async answer({ where, waitMs, search }: Asked): Promise<Answered> {
+    try {
+      const began = performance.now()
+      const found = this.sourceOf(where)
+      if (!found) return { kind: 'need_files' }
+      const { place, source, git } = found
+      const work = this.indexer.ready(place, source, search === undefined)
+      const ready = await within(work, waitMs)
+      if (!ready) return { kind: 'pending', progress: this.indexer.under(place) ?? { done: 0, total: 0 } }
+      const { commit, files, chunks, left } = ready
+      const results = search ? await searched(ready, search, source, git) : []
+      return {
+        kind: 'ready',
+        results,
+        indexed: { commit, files, chunks, left, ms: Math.round(performance.now() - began) },
+      }
+    } catch (error) {
+      if (error instanceof ToolFailure)
+        return { kind: 'failed', code: error.code, message: error.message, hint: error.hint }
+      return { kind: 'failed', code: 'index_failed', message: (error as Error).message }
+    }
+  }
+
+  private sourceOf(where: Where): { place: string; source: Source; git: GitOptions } | undefined {
+    if (where.kind === 'repo') {
+      const { repo, view, ref } = where
+      const git = { cwd: repo.top, repo, view }
+      return { place: `${repo.gitDir}\n${ref ?? ''}`, source: repoSource(git, `local:${repo.commonDir}`, ref), git }
+    }
+    const { id, root, stamp, view, origin, from, commit } = where
+    const files = where.files ?? (this.sent.get(id)?.stamp === stamp ? this.sent.get(id)?.files : undefined)
+    if (!files) return undefined
+    const listed = { root, stamp, files }
+    this.sent.delete(id)
+    this.sent.set(id, listed)
+    if (this.sent.size > SENT_MAX) this.sent.delete([...this.sent.keys()][0] as string)
+    const git = { cwd: root, view }
+    const before = origin && {
+      options: { cwd: origin.repo.top, repo: origin.repo, view: origin.view },
+      commit: origin.commit,
+    }
+    const base = origin ? `local:${origin.repo.commonDir}` : `from:${from ?? id}`
+    return { place: `workspace:${id}`, source: workspaceSource(base, listed, git, before, commit), git }
+  }
+}
+
+const SENT_MAX = 8
+
+async function searched(
+  ready: Ready,
+  { query, limit, path, language }: Search,
+  source: Source,
+  git: GitOptions,
+): Promise<CodeResult[]> {
+  const place = path === undefined ? undefined : inPath(path)
+  const wanted = language?.toLowerCase()
+  const accept =
+    place || wanted
+      ? (file: string, written: string) => (!place || place(file)) && (!wanted || written === wanted)
+      : undefined
+  const ranked = ready.ranking.search(query, { limit, accept })
+  const texts = await source.texts(
+    ranked.map((one) => one.path),
+    git,
+  )
+  const terms = new Set(readQuery(query).terms.keys())
+  return ranked.map(({ path: file, start, end, symbol, score, why }) => ({
+    path: file,
+    startLine: start,
+    endLine: end,
+    ...(symbol ? { symbol: symbol.name } : {}),
+    snippet: snippetOf(texts.get(file) ?? '', start, end, terms),
+    score,
+    why,
+  }))
+}
+
+/** A folder, a file, or a pattern. */
+function inPath(path: string): (file: string) => boolean {
+  const plain = path.replace(/^\.?\/+|\/+$/g, '')
+  if (/[*?[{]/.test(plain)) return globMatcher(plain)
+  return (file) => plain === '' || plain === '.' || file === plain || file.startsWith(`${plain}/`)
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+    // It goes on; what became of it is told to whoever asks next.
+    work.catch(() => {})
+  }
+}
