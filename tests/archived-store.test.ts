@@ -82,7 +82,7 @@ async function made(t: TestContext, keptMs = 40): Promise<Made> {
   t.after(() => Promise.all([hot.close(), longTerm.close(), redis.disconnect()]))
   const { archive } = longTerm
   return {
-    store: archivedStore({ store: hot, archive, clock, poorer, hereMs: 0 }),
+    store: archivedStore({ store: hot, archive, clock, poorer }),
     hot,
     longTerm,
     archive,

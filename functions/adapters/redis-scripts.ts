@@ -101,7 +101,8 @@ redis.call('HSET', run, 'run', arg(), 'status', status, 'closed', closed, 'step'
 due(run, dues, id, dueAt)
 local mark, head = arg(), arg()
 if mark ~= '' then redis.call('RPUSH', marks, mark) end
-if head ~= '' then redis.call('HSET', session, 'head', head, 'updated', now) end
+-- What follows the end of a run is none of its session's business: a later run may have gone on there.
+if head ~= '' and not ended(before) then redis.call('HSET', session, 'head', head, 'updated', now) end
 if ended(status) and redis.call('HGET', session, 'open') == id then redis.call('HSET', session, 'open', '') end
 push(messages) push(events) put(layers) add(bySession) add(byRepo) add(blobs)
 if runKept ~= '' then

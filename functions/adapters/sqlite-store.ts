@@ -231,7 +231,8 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
               hash,
             )
         for (const layer of layers) keepLayer(next.workspaceId, layer)
-        if (next.head)
+        // What follows the end of a run is none of its session's business: a later run may have gone on there.
+        if (next.head && !hasEnded(found))
           run(
             "UPDATE sessions SET session = json_set(session, '$.head', json(?), '$.updatedAt', ?) WHERE session_id = ?",
             JSON.stringify(next.head),

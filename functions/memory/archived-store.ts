@@ -7,38 +7,32 @@ import { hasEnded } from '../core/inbox.ts'
 import type { Layer, Run } from '../core/types.ts'
 import type { Archive, Clock, Page, Store } from '../ports.ts'
 
-const HERE_MS = 3600_000
-const HERE_RUNS_MAX = 1000
-
 export type ArchivedStoreOptions = {
   store: Store
   archive: Archive
   clock: Pick<Clock, 'now'>
   /** Told when an answer had to do without the archive. */
   poorer(error: Error): void
-  /** A run that is not archived yet is not looked for again for so long: less than the store keeps what is archived. */
-  hereMs?: number
 }
 
-export function archivedStore(options: ArchivedStoreOptions): Store {
-  const { store, archive, clock, poorer, hereMs = HERE_MS } = options
-  const here = new Map<string, number>()
+export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOptions): Store {
+  const isHere = async (runId: string): Promise<boolean> => (await store.run(runId)) !== undefined
 
-  /** Whether the store has the run: an empty answer of it is then the whole answer. */
-  async function isHere(runId: string): Promise<boolean> {
-    if ((here.get(runId) ?? 0) > clock.now()) return true
-    const run = await store.run(runId)
-    if (run && run.archive !== 'done') {
-      here.delete(runId)
-      here.set(runId, clock.now() + hereMs)
-      const [oldest] = here.keys()
-      if (here.size > HERE_RUNS_MAX && oldest !== undefined) here.delete(oldest)
-    }
-    return run !== undefined
-  }
-
-  async function listOf<T>(runId: string, own: T[], kept: () => Promise<T[]>): Promise<T[]> {
-    return own.length > 0 || (await isHere(runId)) ? own : kept()
+  /**
+   * What follows entry `after`. The store is asked for that entry too: its answer is empty then only when it has nothing
+   * of the run, and somebody who watches a run that does nothing costs no second question.
+   */
+  async function behind<T>(
+    runId: string,
+    after: number,
+    limit: number | undefined,
+    read: (after: number, limit?: number) => Promise<T[]>,
+    kept: (runId: string, after: number, limit?: number) => Promise<T[]>,
+  ): Promise<T[]> {
+    const seen = after > 0 ? 1 : 0
+    const own = await read(after - seen, limit && limit + seen)
+    if (own.length > 0) return own.slice(seen)
+    return (await isHere(runId)) ? [] : kept(runId, after, limit)
   }
 
   return {
@@ -67,11 +61,15 @@ export function archivedStore(options: ArchivedStoreOptions): Store {
 
     run: async (runId) => (await store.run(runId)) ?? archive.run(runId),
     session: async (sessionId) => (await store.session(sessionId)) ?? archive.session(sessionId),
-    messages: async (runId, after, limit) =>
-      listOf(runId, await store.messages(runId, after, limit), () => archive.messages(runId, after, limit)),
-    events: async (runId, after, limit) =>
-      listOf(runId, await store.events(runId, after, limit), () => archive.events(runId, after, limit)),
-    marks: async (runId) => listOf(runId, await store.marks(runId), () => archive.marks(runId)),
+    messages: (runId, after, limit) =>
+      behind(runId, after, limit, (...from) => store.messages(runId, ...from), archive.messages),
+    events: (runId, after, limit) =>
+      behind(runId, after, limit, (...from) => store.events(runId, ...from), archive.events),
+
+    async marks(runId) {
+      const own = await store.marks(runId)
+      return own.length > 0 ? own : archive.marks(runId)
+    },
 
     async feedback(runId) {
       const own = await store.feedback(runId)

@@ -12,6 +12,7 @@ export type StoreMaker = (t: { after(done: () => unknown): void }) => Promise<{
   dead?: Set<string>
 }>
 
+const NOTIFY = { type: 'notify' as const }
 let serial = 0
 export const makeRun = (part: Partial<Run> = {}): Run => ({
   runId: `run_${String(++serial).padStart(6, '0')}${Math.random().toString(36).slice(2, 8)}`,
@@ -374,6 +375,26 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     })
     assert.ok((await store.commit(closed)).ok)
     assert.ok(!(await store.claim({ runId: run.runId, owner: 'you', leaseMs: 10, now: 9000 })).ok)
+  })
+
+  check('what follows the end of a run leaves its session as a later run has left it', async ({ store }) => {
+    const { run, token } = await claimed(store)
+    const stands = (count: number) => ({ head: { id: `s${count}`, count } })
+    const notify = { ...stands(2), status: 'completed' as const, stopReason: 'done' as const, action: NOTIFY }
+    const ended = next(run, token, { change: notify, now: 2000 })
+    assert.ok((await store.commit(ended)).ok)
+    const { sessionId, workspaceId } = run
+    const session = await store.session(sessionId)
+    const later = makeRun({ sessionId, workspaceId })
+    assert.ok((await begin(store, later)).ok)
+    const claim = await store.claim({ runId: later.runId, owner: 'you', leaseMs: 5000, now: 3000 })
+    assert.ok(claim.ok)
+    assert.ok((await store.commit(next(claim.run, claim.token, { change: stands(3), now: 3000 }))).ok)
+    const after = await store.session(sessionId)
+    assert.deepEqual([session?.head?.count, after?.head?.count], [2, 3])
+    const closed = next(ended.run, token, { change: { action: { type: 'stop' } }, keepMs: 0, now: 4000 })
+    assert.ok((await store.commit({ ...closed, run: { ...closed.run, status: 'completed' } })).ok)
+    assert.deepEqual(await store.session(sessionId), after)
   })
 
   check('a run named as due is left alone for a while', async ({ store, again }) => {

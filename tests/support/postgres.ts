@@ -116,7 +116,7 @@ const ISOLATION: Record<string, string> = {
 /** A way to Postgres that can be cut: `cut(n)` breaks every connection once n more bytes went through. */
 export async function cuttable(
   t: Context,
-): Promise<{ url: string; cut(afterBytes: number): void; cuts(): number; down(): void }> {
+): Promise<{ url: string; cut(afterBytes: number): void; cuts(): number; down(): void; up(): void }> {
   const { port, hostname } = new URL(POSTGRES_URL)
   const open = new Set<Socket>()
   let left = Number.POSITIVE_INFINITY
@@ -164,6 +164,9 @@ export async function cuttable(
     down() {
       refusing = true
       end()
+    },
+    up() {
+      refusing = false
     },
   }
 }
