@@ -87,14 +87,14 @@ async function make(backend: Backend): Promise<Golden> {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const [{ sqliteBackend }, { redisBackend }] = await Promise.all([
+  const [{ sqliteBackend }, { REDIS_URL, redisBackend }] = await Promise.all([
     import('./world/sqlite.ts'),
     import('./world/redis.ts'),
   ])
   mkdirSync(FOLDER, { recursive: true })
   const files: [string, Backend][] = [
     [`sqlite-${SCHEMA_VERSION}.json`, sqliteBackend(() => true)],
-    ['redis-1.json', await redisBackend(process.env.STINT_TEST_REDIS_URL ?? 'redis://127.0.0.1:6379')],
+    ['redis-1.json', await redisBackend(REDIS_URL)],
   ]
   for (const [file, backend] of files) {
     writeFileSync(join(FOLDER, file), `${JSON.stringify(await make(backend), null, 1)}\n`)

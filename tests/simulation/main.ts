@@ -3,7 +3,8 @@
  *
  *     npm run simulate -- --seeds N [--seed S] [--store sqlite|redis|both] [--mutant NAME] [--verbose] | --list-mutants
  *
- * Exit 1 on a violation, 2 when asked wrongly. `--seed S` replays one seed and prints its trace.
+ * Exit 1 on a violation, 2 when asked wrongly. `--seed S` replays one seed and prints its trace; `--from N` begins the
+ * batch at another seed than 1.
  */
 import { parseArgs } from 'node:util'
 import { MUTANTS } from './mutants.ts'

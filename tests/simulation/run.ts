@@ -1,5 +1,5 @@
 /** One seed from its start to its rest. */
-
+import { CLAIMS_MAX } from '../../functions/core/limits.ts'
 import { type Golden, goldenFor } from './golden.ts'
 import { randomOf } from './random.ts'
 import { checkEnd, STUCK_MS } from './rest.ts'
@@ -22,8 +22,6 @@ export type Report = {
   violation?: { invariant: string; message: string }
 }
 
-/** Claims without a commit after which the engine may give up (core/limits.ts: CLAIMS_MAX). */
-const CLAIMS_MAX = 8
 const FAULTS_MS = [60_000, 240_000] as const
 const LOOK_MS = 30_000
 /** A world that goes on and on. */

@@ -7,6 +7,22 @@ import type { Layer, Run } from '../../../functions/core/types.ts'
 import type { Snapshots } from '../../../functions/ports.ts'
 import type { Backend, Rows } from './backend.ts'
 
+export const REDIS_URL = process.env.STINT_TEST_REDIS_URL ?? 'redis://127.0.0.1:6379'
+
+/** Why it cannot be used; undefined when it answers. */
+export async function redisMissing(url: string): Promise<string | undefined> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return undefined
+  } catch {
+    return `no Redis at ${url}`
+  } finally {
+    client.disconnect()
+  }
+}
+
 export async function redisBackend(url: string): Promise<Backend> {
   const prefix = `stint-sim-${randomBytes(6).toString('hex')}:`
   const objects = objectsInMemory()
