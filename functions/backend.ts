@@ -2,9 +2,10 @@
  * What the environment names, opened: the agent and the work a queue gives it. Server, worker and timer share it; it has
  * no HTTP face, so that whoever needs none does not load one.
  */
-import { STINT_MS_MAX } from './core/limits.ts'
+import { STINT_MS_MAX, TIDY_EVERY_MS } from './core/limits.ts'
 import { redact } from './core/redact.ts'
 import { AICodeAgent } from './engine/agent.ts'
+import { type Retention, tidy } from './engine/tidy.ts'
 import { type Env, readEnv } from './env.ts'
 import type { Wake, Work } from './ports.ts'
 import { jsonLog, type Log } from './telemetry/log.ts'
@@ -15,6 +16,8 @@ export type Backend = {
   wired: Wired
   work: Work
   log: Log
+  /** Removes what is kept no longer, once an hour in this process at most. Never throws. */
+  tidy(): Promise<void>
   /** Lets each stint end at its next step, waits at most `graceMs`, and closes everything. */
   stop(graceMs?: number): Promise<void>
 }
@@ -25,6 +28,7 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
   const { ports, queue, close } = wired
   const agent = new AICodeAgent(ports)
   let stopping = false
+  let tidyAt = 0
   const oneAtATime = inTurn()
   const work: Work = {
     async handle(wake, until = ports.clock.now() + STINT_MS_MAX) {
@@ -46,6 +50,17 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
     wired,
     work,
     log,
+    async tidy() {
+      if (ports.clock.now() < tidyAt) return
+      tidyAt = ports.clock.now() + TIDY_EVERY_MS
+      try {
+        const known = { ...ports, longTerm: await wired.longTerm() }
+        const tidied = await tidy(known, retentionOf(env), (sessionId) => agent.forget(sessionId))
+        if (Object.values(tidied).some(Boolean)) log('info', 'what is kept no longer was removed', tidied)
+      } catch (error) {
+        log('error', 'what is kept no longer was not removed', { error: (error as Error).message })
+      }
+    },
     async stop(graceMs = 3000) {
       stopping = true
       const done = new AbortController()
@@ -56,6 +71,12 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
     },
   }
 }
+
+const DAY_MS = 24 * 3600_000
+const retentionOf = ({ STINT_KEEP_SESSIONS_DAYS: sessions, STINT_KEEP_AUDIT_DAYS: audit }: Env): Retention => ({
+  ...(sessions ? { sessionMs: sessions * DAY_MS } : {}),
+  ...(audit ? { auditMs: audit * DAY_MS } : {}),
+})
 
 /**
  * Work on one run goes in turn within this process, whatever brings two wake-ups at once. The store would let the second

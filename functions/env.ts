@@ -60,6 +60,8 @@ const Schema = z.object({
     .regex(/^postgres(ql)?:\/\/./, 'must begin with postgres://')
     .refine(URL.canParse, 'is no address like postgres://user:password@host:5432/database')
     .optional(),
+  STINT_KEEP_SESSIONS_DAYS: positive.optional(),
+  STINT_KEEP_AUDIT_DAYS: positive.optional(),
   SQS_QUEUE_URL: url.optional(),
   QSTASH_TOKEN: z.string().optional(),
   QSTASH_CURRENT_SIGNING_KEY: z.string().optional(),
@@ -131,6 +133,10 @@ export function readEnv(source: Record<string, string | undefined> = process.env
         return `${missing.join(' and ')} must be set too, because ${names.find((name) => env[name])} is`
       }),
     )
+  if (env.STINT_KEEP_SESSIONS_DAYS && (env.REDIS_URL || env.UPSTASH_REDIS_REST_URL) && !env.DATABASE_URL)
+    throw new InvalidEnvironment([
+      'DATABASE_URL must be set too, because STINT_KEEP_SESSIONS_DAYS is and runs are in Redis',
+    ])
   const lacking = NEEDS.filter(([name, needed]) => env[name] && !env[needed])
   if (lacking.length > 0)
     throw new InvalidEnvironment(lacking.map(([name, needed]) => `${needed} must be set too, because ${name} is`))

@@ -181,6 +181,8 @@ export type Store = {
   release?(workspaceId: string, objectIds: string[]): Promise<string[]>
   /** Removes what belonged to runs it has let go of. */
   tidy?(now: number): Promise<void>
+  /** Sessions whose last run ended before that time, oldest first; of a store that can tell. */
+  idle?(before: number, limit: number): Promise<string[]>
   close(): Promise<void>
 }
 

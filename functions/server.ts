@@ -5,10 +5,10 @@
 import { pathToFileURL } from 'node:url'
 import { serve } from '@hono/node-server'
 import { openBackend } from './backend.ts'
-import { SWEEP_AGAIN_MS } from './core/limits.ts'
+import { SWEEP_AGAIN_MS, TIDY_EVERY_MS } from './core/limits.ts'
 import type { AICodeAgent } from './engine/agent.ts'
 import { type Env, InvalidEnvironment, isLoopback, readEnv } from './env.ts'
-import type { Wake } from './ports.ts'
+import type { Clock, Wake } from './ports.ts'
 import { createApp } from './routes/app.ts'
 import { jsonLog, type Log } from './telemetry/log.ts'
 import { VERSION } from './version.ts'
@@ -25,11 +25,12 @@ export type System = {
 
 /** `only` limits the worker to some runs: a terminal advances its own and leaves others to the server. */
 export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): Promise<System> {
-  const { agent, wired, work, stop } = await openBackend(env, log, only)
+  const { agent, wired, work, tidy, stop } = await openBackend(env, log, only)
   const { ports, queue, where, longTerm, longTermWhere, modelConfigured, page } = wired
   const timer = new AbortController()
   if (queue.start) queue.start(work)
   else void sweepOften(agent, timer.signal, log)
+  if (!only) void tidyOften(tidy, ports.clock, timer.signal)
   /** A real call, because a key that is set may still be wrong. */
   const checkModel = async () => {
     if (!modelConfigured) return { ok: false, detail: 'no model is configured: set GROQ_API_KEY' }
@@ -45,10 +46,12 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
       : { ok: false, detail: `${env.GROQ_BASE_URL ?? 'Groq'} does not offer ${wanted}; set STINT_MODEL_STRONG` }
   }
   const checkLongTerm = (detail: string) =>
-    longTerm.check().then(
-      () => ({ ok: true, detail }),
-      (error: Error) => ({ ok: false, detail: error.message }),
-    )
+    longTerm()
+      .then((memory) => memory.check())
+      .then(
+        () => ({ ok: true, detail }),
+        (error: Error) => ({ ok: false, detail: error.message }),
+      )
   const app = createApp({
     agent,
     keys: env.STINT_API_KEY_HASHES ?? [],
@@ -89,6 +92,14 @@ async function sweepOften(agent: AICodeAgent, signal: AbortSignal, log: Log): Pr
   while (!signal.aborted) {
     await agent.sweep().catch((error: Error) => log('error', 'no look at what is due', { error: error.message }))
     await agent.ports.clock.sleep(SWEEP_AGAIN_MS, signal)
+  }
+}
+
+async function tidyOften(tidy: () => Promise<void>, clock: Clock, signal: AbortSignal): Promise<void> {
+  // Not at the start: many processes are gone before it matters.
+  for (let pauseMs = TIDY_EVERY_MS / 10; !signal.aborted; pauseMs = TIDY_EVERY_MS) {
+    await clock.sleep(pauseMs, signal)
+    if (!signal.aborted) await tidy()
   }
 }
 

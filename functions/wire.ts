@@ -10,7 +10,6 @@ import { localQueue } from './adapters/local-queue.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { isNeon } from './adapters/sql/address.ts'
-import { sqliteLongTerm } from './adapters/sqlite-longterm.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
 import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from './adapters/system.ts'
 import { webhooks } from './adapters/webhook.ts'
@@ -37,7 +36,8 @@ export type Wired = {
   queue: WiredQueue
   /** Where runs are kept, for people. */
   where: string
-  longTerm: LongTerm
+  /** What outlives the loop: opened when it is first asked for. */
+  longTerm(): Promise<LongTerm>
   /** Where that is, for people; undefined: a file here, which needs no check. */
   longTermWhere?: string
   modelConfigured: boolean
@@ -59,8 +59,12 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   })
   const snapshots = folderSnapshots(join(home, 'objects'))
   const { store: own, where } = await openStore(env, home, snapshots)
-  const { longTerm, longTermWhere } = await openLongTerm(env, home)
-  const archive = env.DATABASE_URL === undefined ? undefined : longTerm.archive
+  let opened: Promise<LongTerm> | undefined
+  const longTerm = () => {
+    opened ??= openLongTerm(env, home)
+    return opened
+  }
+  const archive = env.DATABASE_URL === undefined ? undefined : (await longTerm()).archive
   const store = archive ? await withArchive(own, archive, log) : own
   const queue = await openQueue(env, log, alone)
   // What it told of is in the store by now, and its due time brings it back: nothing is undone for it.
@@ -106,14 +110,14 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     queue,
     where,
     longTerm,
-    ...(longTermWhere ? { longTermWhere } : {}),
+    ...(env.DATABASE_URL ? { longTermWhere: databaseOf(env.DATABASE_URL) } : {}),
     modelConfigured: configured,
     page: pagesIn(new URL('../console/', import.meta.url)),
     async close() {
       await sandbox.close()
       await scripted.close()
       await store.close()
-      await longTerm.close()
+      await (await opened)?.close()
     },
   }
 }
@@ -137,18 +141,17 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<{ 
   }
 }
 
-/** What outlives the loop. A vendor's library is loaded only where that vendor is named. */
-async function openLongTerm(env: Env, home: string): Promise<{ longTerm: LongTerm; longTermWhere?: string }> {
-  const { DATABASE_URL: url } = env
-  if (url === undefined) return { longTerm: sqliteLongTerm(join(home, 'longterm.db'), systemClock) }
-  const { host } = new URL(url)
-  if (isNeon(url)) {
-    const { neon } = await import('./adapters/neon.ts')
-    return { longTerm: neon({ url }, systemClock), longTermWhere: `Neon at ${host}` }
+/** A vendor's library is loaded only where that vendor is named. */
+async function openLongTerm({ DATABASE_URL: url }: Env, home: string): Promise<LongTerm> {
+  if (url === undefined) {
+    const { sqliteLongTerm } = await import('./adapters/sqlite-longterm.ts')
+    return sqliteLongTerm(join(home, 'longterm.db'), systemClock)
   }
-  const { postgres } = await import('./adapters/postgres.ts')
-  return { longTerm: postgres(url, systemClock), longTermWhere: `Postgres at ${host}` }
+  if (isNeon(url)) return (await import('./adapters/neon.ts')).neon({ url }, systemClock)
+  return (await import('./adapters/postgres.ts')).postgres(url, systemClock)
 }
+
+const databaseOf = (url: string): string => `${isNeon(url) ? 'Neon' : 'Postgres'} at ${new URL(url).host}`
 
 async function withArchive(store: Store, archive: Archive, log: Log): Promise<Store> {
   const { archivedStore } = await import('./memory/archived-store.ts')

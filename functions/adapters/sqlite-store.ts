@@ -353,6 +353,19 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
 
     ...sqliteReads({ row, rows }),
 
+    async idle(before, limit) {
+      const found = rows<{ session_id: string }>(
+        `SELECT session_id FROM sessions WHERE created_at < ? AND NOT EXISTS (
+           SELECT 1 FROM runs WHERE runs.session_id = sessions.session_id
+           AND (status IN ('queued', 'running', 'waiting') OR json_extract(run, '$.updatedAt') >= ?)
+         ) ORDER BY created_at LIMIT ?`,
+        before,
+        before,
+        limit,
+      )
+      return found.map((entry) => entry.session_id)
+    },
+
     async deleteSession(sessionId) {
       const removed = atomically(() => {
         const found = row<{ session: string }>('SELECT session FROM sessions WHERE session_id = ?', sessionId)

@@ -75,6 +75,8 @@ export const ARCHIVE_MS_MAX = 45_000
 export const RUN_KEPT_MS = 7 * 24 * 3600_000
 /** And of a session with its workspace's layers this long after its last run was archived. */
 export const SESSION_KEPT_MS = 30 * 24 * 3600_000
+/** What is kept no longer is looked for so often. */
+export const TIDY_EVERY_MS = 3600_000
 
 export const EVENT_TEXT_CHARS_MAX = 4000
 export const PREVIEW_CHARS_MAX = 400

@@ -76,6 +76,11 @@ export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOp
       return own || (await isHere(runId)) ? own : archive.feedback(runId)
     },
 
+    async idle(before, limit) {
+      const [own, kept] = [(await store.idle?.(before, limit)) ?? [], await archive.idle(before, limit)]
+      return [...new Set([...own, ...kept])].slice(0, limit)
+    },
+
     async runs(filter) {
       if (filter.status && !hasEnded({ status: filter.status })) return store.runs(filter)
       const [own, kept] = await Promise.all([store.runs(filter), settled(archive.runs(filter))])
