@@ -20,20 +20,27 @@ export async function fork({ runId, step, task, model }: ForkRequest, ports: Por
   const marks = await store.marks(runId)
   const mark = marks.find((found) => found.step === step)
   if (!mark) return refuse('step_not_found', `run ${runId} has the steps 0 to ${marks.at(-1)?.step ?? 0}`)
+  const kept = await transcript(from, mark, task, ports)
+  // A row of calls that was not done is taken back, with what its first ones did to the files.
+  const { head } = marks.findLast((found) => found.step <= step && found.messageSeq <= kept.length) ?? mark
+  const layers = head
+    ? (await store.layers(from.workspaceId)).filter(({ snapshot }) => snapshot.count <= head.count)
+    : []
+  if (layers.length < (head?.count ?? 0)) return refuse('run_not_found', `run ${runId} is being removed`)
   const now = clock.now()
   const session: Session = {
     sessionId: ids.next('ses'),
     ...(from.repo ? { repo: from.repo } : {}),
     workspaceId: ids.next('wsp'),
-    ...(mark.head ? { head: mark.head } : {}),
+    ...(head ? { head } : {}),
     createdAt: now,
     updatedAt: now,
   }
-  const messages = await transcript(from, mark, task, ports)
+  // Before the workspace was there nothing was said: the task is simply another one.
+  const said: Message[] = task === undefined || kept.length === 0 ? [] : [{ role: 'user', content: task, from: 'task' }]
+  const messages = [...kept, ...said]
   const made = { runId: ids.next('run'), task, model, now, archived: ports.archive !== undefined }
   const run = forked(from, mark, messages, session, made)
-  const all = mark.head ? await store.layers(from.workspaceId) : []
-  const layers = all.filter(({ snapshot }) => snapshot.count <= (mark.head?.count ?? 0))
   const reply = await store.start({ run, session, messages, events: [startedEvent(run)], layers, now })
   if (!reply.ok) throw new Error(`a new session cannot be ${reply.code}`)
   await queue.send({ runId: run.runId, step: run.step }, 0)
@@ -42,9 +49,7 @@ export async function fork({ runId, step, task, model }: ForkRequest, ports: Por
 
 async function transcript(from: Run, mark: Mark, task: string | undefined, { store }: Ports): Promise<Message[]> {
   const messages = mark.messageSeq === 0 ? [] : await store.messages(from.runId, 0, mark.messageSeq)
-  const kept = goingOnFrom(messages, task !== undefined)
-  // Before the workspace was there nothing was said: the task is simply another one.
-  return task === undefined || kept.length === 0 ? kept : [...kept, { role: 'user', content: task, from: 'task' }]
+  return goingOnFrom(messages, task !== undefined)
 }
 
 function forked(
@@ -68,7 +73,8 @@ function forked(
     ...(made.archived ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     // The diff still counts from where the first run began.
-    ...(mark.head && from.start ? { start: from.start, head: mark.head } : {}),
+    ...(session.head ? { head: session.head } : {}),
+    ...(session.head && from.start ? { start: from.start } : {}),
     forkedFrom: { runId: from.runId, step: mark.step },
     messageSeq: messages.length,
     createdAt: made.now,
