@@ -262,6 +262,17 @@ export type UsageFigures = {
   tools: { tool: string; calls: number; failed: number; durationMs: number }[]
 }
 
+// ---- cache -------------------------------------------------------------------------------------------------------
+
+/** Values that may be gone at any moment: losing one costs time, never truth. */
+export type Cache = {
+  get(key: string): Promise<string | undefined>
+  /** Lives for `ttlMs` at most, a day at the longest. `group` is what it is removed with. */
+  set(key: string, value: string, options: { ttlMs: number; group: string }): Promise<void>
+  deleteGroup(group: string): Promise<void>
+  close(): Promise<void>
+}
+
 // ---- queue and feed ----------------------------------------------------------------------------------------------
 
 /** Wakes a worker for a run, at least once, not before `delayMs`. Losing one is mended by the sweep. */

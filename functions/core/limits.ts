@@ -75,6 +75,11 @@ export const ARCHIVE_MS_MAX = 45_000
 export const RUN_KEPT_MS = 7 * 24 * 3600_000
 /** And of a session with its workspace's layers this long after its last run was archived. */
 export const SESSION_KEPT_MS = 30 * 24 * 3600_000
+/** What the hot tier of memory keeps lives so long. */
+export const CACHE_MS_MIN = 3600_000
+export const CACHE_MS_DEFAULT = 6 * 3600_000
+export const CACHE_MS_MAX = 24 * 3600_000
+export const CACHE_VALUE_BYTES_MAX = 256 * 1024
 /** What is kept no longer is looked for so often. */
 export const TIDY_EVERY_MS = 3600_000
 
