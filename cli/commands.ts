@@ -12,6 +12,18 @@ export type Command = {
 }
 
 const SERVER: Options = { server: { type: 'string' } }
+const PLACE: Options = {
+  ...SERVER,
+  repo: { type: 'string' },
+  ref: { type: 'string' },
+  session: { type: 'string' },
+  json: { type: 'boolean' },
+}
+const PLACE_HELP = [
+  '--repo PATH_OR_URL  the repository (default: the current directory)',
+  '--ref REF           a branch, tag or commit of it instead of the files as they stand',
+  '--session ID        the files of a session instead, as its last run left them',
+]
 const SERVER_HELP = '--server URL        talk to a running Stint instead (its key in STINT_API_KEY)'
 
 export const COMMANDS: Record<string, Command> = {
@@ -139,6 +151,35 @@ export const COMMANDS: Record<string, Command> = {
       SERVER_HELP,
     ],
     run: async (given) => (await import('./send.ts')).fork(given),
+  },
+  search: {
+    usage: 'search "query"',
+    about: 'find code by what it is about',
+    options: {
+      ...PLACE,
+      limit: { type: 'string' },
+      path: { type: 'string' },
+      language: { type: 'string' },
+      exact: { type: 'boolean' },
+      regex: { type: 'boolean' },
+    },
+    help: [
+      ...PLACE_HELP,
+      '--path PATH         only below this folder, in this file, or where this pattern matches',
+      '--language NAME     only files of this language, as typescript or python',
+      '--exact, --regex    every line with the text, or that matches, instead of what is about it',
+      '--limit N           how many (default 10)',
+      '--json              one JSON line each',
+      SERVER_HELP,
+    ],
+    run: async (given) => (await import('./search.ts')).search(given),
+  },
+  index: {
+    usage: 'index',
+    about: 'build or refresh the index that search uses',
+    options: PLACE,
+    help: [...PLACE_HELP, '--json              as JSON, for programs', SERVER_HELP],
+    run: async (given) => (await import('./search.ts')).index(given),
   },
   tools: {
     usage: 'tools',

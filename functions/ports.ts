@@ -353,6 +353,34 @@ export type SandboxResult = {
   truncated: boolean
 }
 
+/** A place in code, best first; lines are 1-based, both ends included, `score` is between 0 and 1. */
+export type CodeResult = {
+  path: string
+  startLine: number
+  endLine: number
+  symbol?: string
+  snippet: string
+  score: number
+  why: string
+}
+export type CodeSearch = {
+  query: string
+  limit: number
+  paths?: string[]
+  language?: string
+  mode: 'ranked' | 'exact' | 'regex'
+}
+/** `pending`: so many files are read of those that must be; the work goes on. `left`: files too many to be searched. */
+export type CodeReply =
+  | {
+      ok: true
+      state: 'ready'
+      results: CodeResult[]
+      indexed: { commit?: string; files: number; chunks: number; left: number; ms: number }
+    }
+  | { ok: true; state: 'pending'; done: number; total: number }
+  | SandboxFailure
+
 export type SandboxFailure = { ok: false; code: string; message: string /** trying again may help */; retry: boolean }
 export type Prepared = { ok: true; head: SnapshotRef; layers: Layer[]; facts: WorkspaceFacts }
 export type Performed =
@@ -401,6 +429,12 @@ export type Sandbox = {
     head: SnapshotRef
     layers: () => Promise<Layer[]>
   }): Promise<{ ok: true; diff: string } | SandboxFailure>
+  /** Searches the code of a repo or of a workspace, or only sees to its index. Waits at most `waitMs` for the index. */
+  code(request: {
+    place: { repo: Repo } | { workspaceId: string; head: SnapshotRef; layers: () => Promise<Layer[]> }
+    search?: CodeSearch
+    waitMs: number
+  }): Promise<CodeReply>
   /** The top folder of a local repo and where in it `url` points; nothing is made. */
   locate(repo: Repo): Promise<{ ok: true; top: string; subdir?: string | undefined } | SandboxFailure>
   /** Forgets a workspace and its files. */

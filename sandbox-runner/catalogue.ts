@@ -13,6 +13,7 @@ import { readFiles } from './tools/read_files.ts'
 import { runBenchmark } from './tools/run_benchmark.ts'
 import { runCommand } from './tools/run_command.ts'
 import { runTests } from './tools/run_tests.ts'
+import { searchCode } from './tools/search_code.ts'
 import { searchText } from './tools/search_text.ts'
 import { writeFile } from './tools/write_file.ts'
 
@@ -23,6 +24,7 @@ export const SANDBOX_TOOLS: readonly SandboxTool[] = [
   readFiles,
   listFiles,
   searchText,
+  searchCode,
   editFile,
   writeFile,
   applyPatch,

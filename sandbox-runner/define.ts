@@ -74,6 +74,8 @@ export type Hands = {
   files(path?: string): Promise<string[]>
   /** Lines that match, in path order. `literal`: the pattern is no regular expression and was taken as it stands. */
   search(query: SearchQuery): Promise<{ hits: SearchHit[]; literal: boolean }>
+  /** Code by what it is about, best first. Fails with `index_pending` when the index takes too long. */
+  searchCode(query: CodeQuery): Promise<CodeHit[]>
   shell(command: string, options: { cwd?: string; timeoutMs: number }): Promise<ShellResult>
   /** Git as Stint runs it: nothing of the repo's configuration is executed. `bytes`: texts in and out are Latin-1. */
   git(args: string[], options?: { env?: Record<string, string>; stdin?: string; bytes?: boolean }): Promise<GitResult>
@@ -83,6 +85,16 @@ export type Hands = {
 
 export type SearchQuery = { pattern: string; path?: string; glob?: string; limit: number }
 export type SearchHit = { path: string; line: number; text: string }
+export type CodeQuery = { query: string; limit: number }
+export type CodeHit = {
+  path: string
+  startLine: number
+  endLine: number
+  symbol?: string
+  snippet: string
+  score: number
+  why: string
+}
 export type ShellResult = {
   /** Null when a signal ended it. */
   exitCode: number | null

@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path'
 import { type FileKind, type Hands, type TestCommand, ToolFailure } from './define.ts'
 import { commandEnvironment } from './exec/environment.ts'
 import { shell } from './exec/shell.ts'
-import { TEXT_FILE_BYTES_MAX, WRITE_BYTES_MAX } from './limits.ts'
+import { searchWorkspace } from './indexing/requests.ts'
+import { CODE_INDEX_MS_MAX, TEXT_FILE_BYTES_MAX, WRITE_BYTES_MAX } from './limits.ts'
 import { readPattern, search } from './search/search.ts'
 import { globMatcher } from './text/glob.ts'
 import { alike } from './text/lines.ts'
@@ -86,6 +87,14 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       const files = (await hands.files(path)).filter(globMatcher(glob)).filter(open)
       const read = readPattern(pattern)
       return { hits: await search({ root: tree, files, pattern: read, limit, timeoutMs }), literal: read.broken }
+    },
+    async searchCode({ query, limit }) {
+      const waitMs = Math.min(timeoutMs - 1000, CODE_INDEX_MS_MAX)
+      const asked = { query, limit, mode: 'ranked' as const }
+      const answered = await searchWorkspace(workspace, repoFiles(workspace), asked, waitMs)
+      if (answered.kind === 'ready') return answered.results
+      if (answered.kind === 'failed') throw new ToolFailure(answered.code, answered.message, answered.hint)
+      throw new ToolFailure('index_pending', 'the code is still being indexed', 'Use search_text, or try again later.')
     },
     async shell(command, options) {
       if (command.includes('\0'))

@@ -30,6 +30,10 @@ export const LIST_LIMIT_MAX = 2000
 export const SEARCH_LIMIT_DEFAULT = 60
 export const SEARCH_LIMIT_MAX = 500
 export const SEARCH_LINE_CHARS_MAX = 240
+export const CODE_LIMIT_DEFAULT = 10
+export const CODE_LIMIT_MAX = 100
+/** How long a tool waits for the index of its workspace. */
+export const CODE_INDEX_MS_MAX = 110_000
 export const LOG_LIMIT_DEFAULT = 20
 export const LOG_LIMIT_MAX = 200
 export const BENCHMARK_RUNS_DEFAULT = 5

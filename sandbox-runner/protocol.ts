@@ -63,6 +63,24 @@ export const Request = z.discriminatedUnion('op', [
     ref: z.string().optional(),
     subdir: z.string().optional(),
   }),
+  /** Searches code, or only sees to the index: `search` left out. Waits at most `waitMs` for the index. */
+  z.object({
+    op: z.literal('code'),
+    repo: z.object({ url: z.string(), ref: z.string().optional(), subdir: z.string().optional() }).optional(),
+    /** Instead of a repo. */
+    workspace: Workspace.extend({ head: Snapshot }).optional(),
+    layers: z.array(Layer).optional(),
+    search: z
+      .object({
+        query: z.string(),
+        limit: z.number().int(),
+        paths: z.array(z.string()).optional(),
+        language: z.string().optional(),
+        mode: z.enum(['ranked', 'exact', 'regex']),
+      })
+      .optional(),
+    waitMs: z.number(),
+  }),
   z.object({ op: z.literal('forget'), workspace: Workspace }),
   z.object({ op: z.literal('health') }),
 ])
@@ -99,6 +117,35 @@ export const LocateReply = z.union([
   z.object({ ok: z.literal(true), top: z.string(), subdir: z.string().optional() }),
   Failure,
 ])
+/** One place in the code. Lines are 1-based, both ends included; `score` is between 0 and 1. */
+export const CodeResult = z.object({
+  path: z.string(),
+  startLine: z.number().int(),
+  endLine: z.number().int(),
+  symbol: z.string().optional(),
+  snippet: z.string(),
+  score: z.number(),
+  why: z.string(),
+})
+export const CodeReply = z.union([
+  z.object({
+    ok: z.literal(true),
+    state: z.literal('ready'),
+    results: z.array(CodeResult),
+    /** `left`: files beyond the bound, which are not searched. */
+    indexed: z.object({
+      commit: z.string().optional(),
+      files: z.number().int(),
+      chunks: z.number().int(),
+      left: z.number().int(),
+      ms: z.number(),
+    }),
+  }),
+  /** Files read, of those that must be. */
+  z.object({ ok: z.literal(true), state: z.literal('pending'), done: z.number().int(), total: z.number().int() }),
+  Failure,
+])
+export type CodeReply = z.infer<typeof CodeReply>
 export const HealthReply = z.object({
   ok: z.literal(true),
   version: z.string(),

@@ -13,9 +13,12 @@ import { ToolFailure } from './define.ts'
 import { endCall } from './exec/processes.ts'
 import { failure, faultOf, NEED_LAYERS } from './faults.ts'
 import { repoFiles, repoText, testCommandOf } from './hands.ts'
+import { CodeRequests, searchWorkspace } from './indexing/requests.ts'
+import type { Answered } from './indexing/work.ts'
 import { INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
 import {
   type Call,
+  type CodeReply,
   type DiffReply,
   Facts,
   type Failure,
@@ -26,6 +29,7 @@ import {
   type Snapshot,
 } from './protocol.ts'
 import { readJson, replaceFile } from './workspace/beside.ts'
+import { withoutSecrets } from './workspace/clone.ts'
 import { diffStat, diffText } from './workspace/diff.ts'
 import { ObjectStore } from './workspace/objects.ts'
 import { localPath, locate, makeTree } from './workspace/source.ts'
@@ -56,6 +60,7 @@ const WORKSPACES_OPEN_MAX = 32
 export class Runner {
   private readonly home: string
   private readonly objects: ObjectStore
+  private readonly codeRequests: CodeRequests
   private readonly workspaces = new Map<string, Workspace>()
   /** Calls that are under way, or wait for their turn. */
   private readonly pending = new Set<Pending>()
@@ -66,6 +71,7 @@ export class Runner {
     this.home = home
     mkdirSync(home, { recursive: true, mode: 0o700 })
     this.objects = new ObjectStore(objects)
+    this.codeRequests = new CodeRequests(join(home, '.code'))
   }
 
   /** Never rejects: what goes wrong here is a failure the caller can read. */
@@ -82,6 +88,8 @@ export class Runner {
         case 'stop':
           for (const callId of request.callIds) await this.stop(callId, request.fence)
           return { ok: true }
+        case 'code':
+          return await this.code(request)
         case 'locate':
           return await this.locate(request)
         case 'forget':
@@ -130,6 +138,7 @@ export class Runner {
         facts,
       }
       replaceFile(workspace.beside('made.json'), JSON.stringify(source))
+      replaceFile(workspace.beside('origin.json'), JSON.stringify({ url: repo && withoutSecrets(repo.url) }))
       replaceFile(workspace.beside('prepared.json'), JSON.stringify(reply))
       return reply
     })
@@ -193,6 +202,21 @@ export class Runner {
     return this.locked(id, 'alone', {}, async (workspace) =>
       this.restored(workspace, head, layers) ? made(workspace) : NEED_LAYERS,
     )
+  }
+
+  /** Searches the code of a repo, or of a workspace as it stands between two changes. */
+  private async code({ repo, workspace, layers, search, waitMs }: Asked<'code'>): Promise<CodeReply> {
+    if (!workspace) {
+      if (!repo) return failure('bad_request', 'neither a repo nor a workspace is named', false)
+      return codeReply(await this.codeRequests.ofRepo(repo, search, waitMs))
+    }
+    const { id, head } = workspace
+    const mode = this.open(id).current ? 'shared' : 'alone'
+    return this.locked(id, mode, {}, async (workspace) => {
+      // A run may be ahead of what was committed: what it has is newer, and must not be taken back under its hands.
+      const missing = await this.settle(workspace, workspace.current ?? head, layers)
+      return missing ?? codeReply(await searchWorkspace(workspace, repoFiles(workspace), search, waitMs))
+    })
   }
 
   private async locate({ url, ref, subdir }: Asked<'locate'>): Promise<object> {
@@ -292,6 +316,17 @@ export class Runner {
     }
     return workspace
   }
+}
+
+function codeReply(answered: Answered): CodeReply {
+  if (answered.kind === 'ready') {
+    const { results, indexed } = answered
+    return { ok: true, state: 'ready', results, indexed }
+  }
+  if (answered.kind === 'pending') return { ok: true, state: 'pending', ...answered.progress }
+  if (answered.kind === 'need_files') return failure('index_failed', 'the files of the workspace were not told', true)
+  const { code, message, hint } = answered
+  return failure(code, message + (hint ? `. ${hint}` : ''), code === 'index_failed')
 }
 
 /** What the first message tells of a repo. */

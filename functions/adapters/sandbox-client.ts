@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import {
+  CodeReply,
   DiffReply,
   Failure,
   HealthReply,
@@ -25,6 +26,8 @@ const PREPARE_MS_MAX = 600_000
 const PERFORM_MS_MAX = 1_300_000
 const DIFF_MS_MAX = 60_000
 const HEALTH_MS_MAX = 10_000
+/** Beside the index: for a clone, for a search, for a lock. */
+const CODE_MS_MORE = 310_000
 
 export function sandboxOver(transport: Transport, isolation: Sandbox['isolation']): Sandbox {
   /** A reply that fits its schema, or a failure that may be tried again. */
@@ -84,6 +87,20 @@ export function sandboxOver(transport: Transport, isolation: Sandbox['isolation'
       const request = { op: 'diff' as const, workspace: { id: workspaceId, fence: 0, start, head } }
       const first = await ask(DiffReply, request, DIFF_MS_MAX)
       return withLayers(first, layers, (found) => ask(DiffReply, { ...request, layers: found }, DIFF_MS_MAX))
+    },
+    async code({ place, search, waitMs }) {
+      const request = {
+        op: 'code' as const,
+        ...('repo' in place
+          ? { repo: place.repo }
+          : { workspace: { id: place.workspaceId, fence: 0, head: place.head } }),
+        ...(search ? { search } : {}),
+        waitMs,
+      }
+      const timeoutMs = waitMs + CODE_MS_MORE
+      const first = await ask(CodeReply, request, timeoutMs)
+      if ('repo' in place) return first
+      return withLayers(first, place.layers, (found) => ask(CodeReply, { ...request, layers: found }, timeoutMs))
     },
     async locate({ url, ref, subdir }) {
       return ask(

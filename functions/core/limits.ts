@@ -93,3 +93,8 @@ export const WAIT_SECONDS_MAX = 25
 export const TOOLS_OFFERED_MAX = 12
 /** AGENTS.md and its like, as they enter the first message. */
 export const INSTRUCTIONS_BYTES_MAX = 32 * 1024
+
+// ---- code search
+
+export const CODE_QUERY_CHARS_MAX = 20_000
+export const CODE_RESULTS_MAX = 100

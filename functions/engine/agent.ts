@@ -1,7 +1,7 @@
 /** The coding agent as one object: what the faces (HTTP, terminal, Slack, jobs) use, and nothing else of the engine. */
 import { STINT_MS_MAX } from '../core/limits.ts'
 import type { Decision, Run } from '../core/types.ts'
-import type { Ports, Wake } from '../ports.ts'
+import type { CodeReply, Ports, Wake } from '../ports.ts'
 import {
   type Admitted,
   admitRun,
@@ -15,6 +15,7 @@ import {
   type ToolRequest,
 } from './admit.ts'
 import { advance, bury, type Stint } from './advance.ts'
+import { type CodeRequest, searchCode } from './code.ts'
 import { type ForkRequest, fork } from './fork.ts'
 import { sweep } from './sweep.ts'
 
@@ -85,6 +86,11 @@ export class AICodeAgent {
     const { start, head, workspaceId } = run
     if (!start || !head || start.id === head.id) return { ok: true, diff: '' }
     return this.ports.sandbox.diff({ workspaceId, start, head, layers: () => this.ports.store.layers(workspaceId) })
+  }
+
+  /** Searches the code of a repo or a session, or only sees to the index. */
+  searchCode(request: CodeRequest): Promise<CodeReply> {
+    return searchCode(request, this.ports)
   }
 
   /** Removes a session with all that is stored of it. */

@@ -6,6 +6,7 @@ import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { REQUEST_BODY_BYTES_MAX } from '../core/limits.ts'
 import { admitCaller, identify } from './auth.ts'
+import { codeRoutes } from './code.ts'
 import { type Face, makeRouter, type Vars } from './context.ts'
 import { executeRoutes } from './execute.ts'
 import { codeOf, Problem, problem } from './problem.ts'
@@ -100,6 +101,7 @@ export function createApp(face: Face): OpenAPIHono<Vars> {
   app.route('/', sendRoutes(face))
   app.route('/', sessionRoutes(face))
   app.route('/', toolRoutes(face))
+  app.route('/', codeRoutes(face))
   app.route(
     '/',
     systemRoutes(face, () => app),

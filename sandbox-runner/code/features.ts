@@ -6,6 +6,7 @@ import { embed } from './embed.ts'
 import type { History, Kinship } from './history.ts'
 import type { CodeIndex } from './index.ts'
 import type { Query } from './query.ts'
+import { termsOfName } from './segment.ts'
 
 export const FIRST = [
   /** BM25 of the content; scaled, and as a share of what the query could give at most. */
@@ -29,6 +30,9 @@ const K1 = 1.2
 const B = 0.75
 /** The files whose chunks are looked at one by one. */
 const CHUNKED_FILES_MAX = 300
+const FEW_FILES = 50
+/** A share of the best body score, below which a file hardly gets among the first. */
+const NEAR_BODY = 0.2
 
 export const idfOf = (total: number, holding: number): number => Math.log(1 + (total - holding + 0.5) / (holding + 0.5))
 
@@ -38,10 +42,10 @@ export function standing(index: CodeIndex, history: History | undefined): Partia
   const activity = (half: number) =>
     scaled(row((file) => (history && index.isLive(file) ? history.activity(index.pathOf(file), half) : 0)))
   return {
-    test: row((file) => Number(index.factsOf(file).test)),
-    plain: row((file) => Number(!index.factsOf(file).code)),
+    test: row((file) => Number(index.isTest(file))),
+    plain: row((file) => Number(!index.isCode(file))),
     length: row((file) => Math.log1p(index.lengthOf(file)) / 10),
-    depth: row((file) => index.factsOf(file).depth / 10),
+    depth: row((file) => index.pathOf(file).split('/').length / 10),
     active: activity(400),
     lately: activity(60),
     fresh: activity(15),
@@ -56,11 +60,7 @@ export function firstLook(index: CodeIndex, history: History | undefined, fixed:
   pathFeatures(index, query, table)
   for (const name of query.names)
     for (const file of new Set(index.defining(name).map((chunk) => index.fileOfChunk(chunk)))) add(table.exact, file, 1)
-  if (idfs.size > 0) {
-    const wanted = embed(idfs)
-    for (let file = 0; file < index.fileCount; file++)
-      if (index.isLive(file)) table.alike[file] = Math.max(0, index.nearness(file, wanted))
-  }
+  alikeFeature(index, idfs, table)
   if (query.asksTests) table.testAsked = table.test
   if (query.asksPlain) table.plainAsked = table.plain
   const kinships = history?.alike(query.terms) ?? new Map<string, Kinship>()
@@ -106,8 +106,8 @@ function wordFeatures(index: CodeIndex, query: Query, table: First): Map<string,
       named[file] = 0
     }
   }
-  table.body = scaled(body)
   table.bodyShare = body.map((score) => score / (most || 1))
+  table.body = scaled(body)
   table.names = scaled(names)
   return idfs
 }
@@ -131,7 +131,12 @@ function chunkFeature(index: CodeIndex, idfs: ReadonlyMap<string, number>, table
 
 function pathFeatures(index: CodeIndex, { terms, scope }: Query, table: First): void {
   const [base, dir] = [new Float32Array(index.fileCount), new Float32Array(index.fileCount)]
-  const pathIdf = (term: string) => idfOf(index.liveFiles, index.filesWithPath(term))
+  const known = new Map<string, number>()
+  const pathIdf = (term: string): number => {
+    const idf = known.get(term) ?? idfOf(index.liveFiles, index.filesWithPath(term))
+    known.set(term, idf)
+    return idf
+  }
   let scopeMost = 0
   for (const term of new Set([...terms.keys(), ...scope])) {
     const idf = pathIdf(term) * (terms.get(term) ?? 1)
@@ -145,7 +150,7 @@ function pathFeatures(index: CodeIndex, { terms, scope }: Query, table: First): 
     if (scopeMost > 0) table.scope[file] = (table.scope[file] as number) / scopeMost
     if (base[file] === 0) continue
     let [held, all] = [0, 0]
-    for (const term of index.factsOf(file).base) {
+    for (const term of termsOfName(index.pathOf(file))) {
       const idf = pathIdf(term)
       all += idf
       if (terms.has(term)) held += idf
@@ -156,20 +161,35 @@ function pathFeatures(index: CodeIndex, { terms, scope }: Query, table: First): 
   table.dir = scaled(dir)
 }
 
+/** Nearness is asked of files that have a word of the query, and of all when those are few: then it may be misspelled. */
+function alikeFeature(index: CodeIndex, idfs: ReadonlyMap<string, number>, { body, base, dir, alike }: First): void {
+  if (idfs.size === 0) return
+  const wanted = embed(idfs)
+  const has = (file: number) => (body[file] as number) + (base[file] as number) + (dir[file] as number) > 0
+  let holders = 0
+  for (let file = 0; file < index.fileCount; file++) if (has(file)) holders++
+  for (let file = 0; file < index.fileCount; file++)
+    if (holders < FEW_FILES ? index.isLive(file) : (body[file] as number) > NEAR_BODY || (base[file] as number) > 0)
+      alike[file] = Math.max(0, index.nearness(file, wanted))
+}
+
 function add(row: Float32Array, at: number, value: number): void {
   row[at] = (row[at] as number) + value
 }
 
-/** The same numbers with 1 for the largest. */
+/** Makes 1 of the largest, and the rest in proportion. */
 function scaled(row: Float32Array): Float32Array {
   let most = 0
-  for (const number of row) if (number > most) most = number
-  return most > 0 ? row.map((number) => number / most) : row
+  for (let at = 0; at < row.length; at++) if ((row[at] as number) > most) most = row[at] as number
+  if (most > 0) for (let at = 0; at < row.length; at++) row[at] = (row[at] as number) / most
+  return row
 }
 
 /** The places of the largest numbers above zero, largest first. */
 export function topOf(row: Float32Array, count: number): number[] {
+  const values = row.filter((number) => number > 0).sort()
+  const least = values.length > count ? (values[values.length - count] as number) : 0
   const places: number[] = []
-  for (let at = 0; at < row.length; at++) if ((row[at] as number) > 0) places.push(at)
-  return places.sort((a, b) => (row[b] as number) - (row[a] as number)).slice(0, count)
+  for (let at = 0; at < row.length; at++) if ((row[at] as number) > 0 && (row[at] as number) >= least) places.push(at)
+  return places.sort((a, b) => (row[b] as number) - (row[a] as number) || a - b).slice(0, count)
 }

@@ -2,12 +2,8 @@
  * The files of one tree, searchable: a large segment, a small one with what changed since, and which files of them are
  * still there. Files and chunks are numbered through both.
  */
-import { isTest, languageOf } from './languages.ts'
-import type { Segment, SymbolAt } from './segment.ts'
-import { termsOf, wordsOf } from './tokens.ts'
+import { CODE, type Segment, type SymbolAt, TEST } from './segment.ts'
 
-/** What a path tells. `base` are the terms of the file's name, `code`: it is a program's source. */
-export type Facts = { test: boolean; code: boolean; language: string; depth: number; base: readonly string[] }
 export type Place = { path: string; start: number; end: number; symbols: SymbolAt[] }
 
 type Part = { segment: Segment; firstFile: number; firstChunk: number }
@@ -15,10 +11,7 @@ type Part = { segment: Segment; firstFile: number; firstChunk: number }
 export class CodeIndex {
   private readonly parts: Part[] = []
   private readonly live: Uint8Array
-  private readonly facts: Facts[] = []
   private readonly numbers = new Map<string, number>()
-  /** By term: the files in whose path it stands, each times two, plus one when it is in the file's name. */
-  private readonly paths = new Map<string, number[]>()
   readonly fileCount: number
   readonly liveFiles: number
   readonly liveChunks: number
@@ -38,15 +31,12 @@ export class CodeIndex {
     let [length, liveChunks] = [0, 0]
     for (const { segment, firstFile } of this.parts)
       segment.parts.paths.forEach((path, local) => {
-        const facts = factsOf(path)
-        this.facts.push(facts)
         if (wanted.get(path) !== segment.parts.blobs[local]) return
         const file = firstFile + local
         this.live[file] = 1
         length += segment.parts.lengths[local] as number
         liveChunks += (segment.parts.firstChunk[local + 1] as number) - (segment.parts.firstChunk[local] as number)
         this.numbers.set(path, file)
-        this.notePath(path, file, facts)
       })
     this.liveFiles = this.numbers.size
     this.liveChunks = liveChunks
@@ -67,11 +57,17 @@ export class CodeIndex {
 
   /** Every live file with the term in its path; `named`: in its own name. */
   scanPaths(term: string, visit: (file: number, named: boolean) => void): void {
-    for (const packed of this.paths.get(term) ?? []) visit(packed >>> 1, (packed & 1) === 1)
+    for (const { segment, firstFile } of this.parts)
+      for (const packed of segment.lookUpPath(term)) {
+        const file = firstFile + (packed >>> 1)
+        if (this.live[file] === 1) visit(file, (packed & 1) === 1)
+      }
   }
 
   filesWithPath(term: string): number {
-    return this.paths.get(term)?.length ?? 0
+    let count = 0
+    this.scanPaths(term, () => count++)
+    return count
   }
 
   /** The live chunks that define this very name. */
@@ -131,20 +127,18 @@ export class CodeIndex {
     return this.numbers.get(path)
   }
 
-  factsOf(file: number): Facts {
-    return this.facts[file] as Facts
+  isTest(file: number): boolean {
+    return (this.kindOf(file) & TEST) !== 0
   }
 
-  private notePath(path: string, file: number, { base }: Facts): void {
-    const where = new Map<string, number>()
-    for (const word of wordsOf(path.slice(0, path.lastIndexOf('/') + 1)))
-      for (const term of termsOf(word)) where.set(term, file * 2)
-    for (const term of base) where.set(term, file * 2 + 1)
-    for (const [term, packed] of where) {
-      const list = this.paths.get(term)
-      if (list) list.push(packed)
-      else this.paths.set(term, [packed])
-    }
+  /** False for documentation and configuration. */
+  isCode(file: number): boolean {
+    return (this.kindOf(file) & CODE) !== 0
+  }
+
+  private kindOf(file: number): number {
+    const { segment, firstFile } = this.partOf(file)
+    return segment.parts.kinds[file - firstFile] as number
   }
 
   private partOf(file: number): Part {
@@ -153,17 +147,5 @@ export class CodeIndex {
 
   private partOfChunk(chunk: number): Part {
     return this.parts.findLast(({ firstChunk }) => chunk >= firstChunk) as Part
-  }
-}
-
-function factsOf(path: string): Facts {
-  const language = languageOf(path)
-  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.\w+$/, '')
-  return {
-    test: isTest(path),
-    code: language?.code ?? false,
-    language: language?.name ?? 'text',
-    depth: path.split('/').length,
-    base: wordsOf(name).flatMap((word) => [...termsOf(word)]),
   }
 }

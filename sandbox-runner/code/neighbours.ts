@@ -43,7 +43,7 @@ export function secondLook(
     const path = index.pathOf(file)
     table.folder[file] = (folders.get(folderOf(path)) ?? 0) - (table.lead[file] as number)
     const twins = (stems.get(stemOf(path)) ?? []).filter((twin) => twin.file !== file).map(({ say }) => say)
-    const row = index.factsOf(file).test ? table.pairTest : table.pair
+    const row = index.isTest(file) ? table.pairTest : table.pair
     row[file] = Math.max(0, ...twins)
   }
   return table

@@ -16,7 +16,7 @@ export type Ranked = { path: string; start: number; end: number; symbol?: Symbol
 export type Wanted = {
   limit: number
   /** Files that count; left out: all. */
-  accept?: ((path: string, language: string) => boolean) | undefined
+  accept?: ((path: string) => boolean) | undefined
 }
 
 /** Fewer commits than this tell nothing of a repo's habits. */
@@ -45,7 +45,7 @@ export class Ranking {
     const query = readQuery(text)
     if (query.terms.size === 0 && query.names.length === 0) return []
     const looked = firstLook(this.index, this.history, this.fixed, query)
-    const accepted = (file: number) => !accept || accept(this.index.pathOf(file), this.index.factsOf(file).language)
+    const accepted = (file: number) => !accept || accept(this.index.pathOf(file))
     const { order, scores, second } = this.scored(query, looked, accepted)
     return order.slice(0, limit).map((file) => {
       const { chunk, symbol } = this.bestChunk(file, query, looked)
@@ -79,13 +79,14 @@ export class Ranking {
     const { index, history, weights } = this
     const scores = new Float32Array(index.fileCount)
     const relevant = new Float32Array(index.fileCount)
-    const exact = query.onlyNames ? ONLY_NAMES_EXACT : weights.exact
+    const rows = FIRST.map((name) => table[name])
+    const each = FIRST.map((name) => (name === 'exact' && query.onlyNames ? ONLY_NAMES_EXACT : weights[name]))
     for (let file = 0; file < index.fileCount; file++) {
-      if (!index.isLive(file) || !accepted(file)) continue
-      let score = (exact - weights.exact) * (table.exact[file] as number)
-      for (const name of FIRST) score += weights[name] * (table[name][file] as number)
+      if (!index.isLive(file) || !isRelevant(table, file) || !accepted(file)) continue
+      let score = 0
+      for (let at = 0; at < rows.length; at++) score += (each[at] as number) * (rows[at]?.[file] as number)
       scores[file] = score
-      if (isRelevant(table, file)) relevant[file] = Math.exp(score / 4)
+      relevant[file] = Math.exp(score / 4)
     }
     const first = topOf(relevant, CANDIDATES_MAX)
     const early = secondLook(index, history, first, scores)
@@ -152,9 +153,14 @@ export class Ranking {
 }
 
 /** What only is active, long or near others is no answer: something of the query must be there. */
-const isRelevant = (table: First, file: number): boolean =>
-  (['body', 'base', 'dir', 'scope', 'exact', 'kin'] as const).some((name) => (table[name][file] as number) > 0) ||
-  (table.alike[file] as number) >= ALIKE_MIN
+const isRelevant = ({ body, base, dir, scope, exact, kin, alike }: First, file: number): boolean =>
+  (body[file] as number) > 0 ||
+  (base[file] as number) > 0 ||
+  (dir[file] as number) > 0 ||
+  (scope[file] as number) > 0 ||
+  (exact[file] as number) > 0 ||
+  (kin[file] as number) > 0 ||
+  (alike[file] as number) >= ALIKE_MIN
 
 /** How much of a name the query says, 0 to 1. */
 function shareSaid(name: string, { terms }: Query): number {

@@ -5,7 +5,8 @@
 import type { Analysis } from './analyse.ts'
 import { DIMENSIONS, embed } from './embed.ts'
 import { type Grouped, Growing, grouped, groupOf } from './growing.ts'
-import { countTerms } from './tokens.ts'
+import { isTest, languageOf } from './languages.ts'
+import { countTerms, termsOf, wordsOf } from './tokens.ts'
 
 export type SegmentFile = { path: string; blob: string; analysis: Analysis }
 export type SymbolAt = { name: string; line: number; kind: string }
@@ -29,6 +30,11 @@ export type SegmentParts = {
   symbolLine: Uint32Array
   names: string[]
   vectors: Int8Array
+  /** For each file whether it is a test (1) and a program's source (2). */
+  kinds: Uint8Array
+  /** Terms of paths, and by term the files, each times two, plus one when it is in the file's own name. */
+  pathTerms: string[]
+  pathPostings: Grouped
   terms: string[]
   /** By term: `chunk << 8 | counts`, ascending. */
   postings: Grouped
@@ -36,20 +42,15 @@ export type SegmentParts = {
 
 export class Segment {
   readonly parts: SegmentParts
-  private readonly terms = new Map<string, number>()
-  private readonly nameIds = new Map<string, number>()
-  /** By name: the symbols that have it. */
-  private readonly named: Grouped
+  private readonly terms: Map<string, number>
+  private readonly pathTerms: Map<string, number>
+  /** By name: its number, and the symbols that have it. Made when a name is first asked for. */
+  private named: { ids: Map<string, number>; symbols: Grouped } | undefined
 
   constructor(parts: SegmentParts) {
     this.parts = parts
-    for (const [id, term] of parts.terms.entries()) this.terms.set(term, id)
-    for (const [id, name] of parts.names.entries()) this.nameIds.set(name, id)
-    this.named = grouped(
-      parts.symbolName,
-      parts.symbolName.map((_, at) => at),
-      parts.names.length,
-    )
+    this.terms = numbered(parts.terms)
+    this.pathTerms = numbered(parts.pathTerms)
   }
 
   get files(): number {
@@ -66,12 +67,26 @@ export class Segment {
     return id === undefined ? NONE : groupOf(this.parts.postings, id)
   }
 
+  /** The files with a term in their path: number times two, plus one when it is in the file's own name. */
+  lookUpPath(term: string): Uint32Array {
+    const id = this.pathTerms.get(term)
+    return id === undefined ? NONE : groupOf(this.parts.pathPostings, id)
+  }
+
   /** The chunks that define this very name. */
   defining(name: string): number[] {
-    const id = this.nameIds.get(name)
+    const { firstSymbol, symbolName, names } = this.parts
+    this.named ??= {
+      ids: numbered(names),
+      symbols: grouped(
+        symbolName,
+        symbolName.map((_, at) => at),
+        names.length,
+      ),
+    }
+    const id = this.named.ids.get(name)
     if (id === undefined) return []
-    const { firstSymbol } = this.parts
-    return Array.from(groupOf(this.named, id), (symbol) => lastAtMost(firstSymbol, symbol, this.chunks))
+    return Array.from(groupOf(this.named.symbols, id), (symbol) => lastAtMost(firstSymbol, symbol, this.chunks))
   }
 
   symbolsOf(chunk: number): SymbolAt[] {
@@ -96,8 +111,16 @@ export class Segment {
   }
 }
 
+const numbered = (texts: readonly string[]): Map<string, number> => {
+  const numbers = new Map<string, number>()
+  for (let at = 0; at < texts.length; at++) numbers.set(texts[at] as string, at)
+  return numbers
+}
 const NONE = new Uint32Array(0)
 const SCALE = 127
+/** Bits of `kinds`. */
+export const TEST = 1
+export const CODE = 2
 
 /** Packs files in the order they come; each analysis may be let go of after it. */
 export function packSegment(files: Iterable<SegmentFile>): Segment {
@@ -113,6 +136,9 @@ export function packSegment(files: Iterable<SegmentFile>): Segment {
   }
   const [terms, names] = [new Numbers(), new Numbers()]
   const [keys, values] = [new Growing(), new Growing()]
+  const pathTerms = new Numbers()
+  const [pathKeys, pathValues] = [new Growing(), new Growing()]
+  const kinds: number[] = []
   const vectors: Int8Array[] = []
   for (const { path, blob, analysis } of files) {
     const file = paths.length
@@ -122,6 +148,11 @@ export function packSegment(files: Iterable<SegmentFile>): Segment {
     row('length').push(analysis.length)
     row('chunk').push(row('file').length)
     vectors.push(vectorOf(path, analysis))
+    kinds.push((isTest(path) ? TEST : 0) | (languageOf(path)?.code ? CODE : 0))
+    for (const [term, named] of termsOfPath(path)) {
+      pathKeys.push(pathTerms.of(term))
+      pathValues.push(file * 2 + Number(named))
+    }
     const ids = analysis.terms.map((term) => terms.of(term))
     for (let at = 0; at < analysis.postings.length; at += 2) {
       keys.push(ids[analysis.postings[at] as number] as number)
@@ -155,10 +186,26 @@ export function packSegment(files: Iterable<SegmentFile>): Segment {
     symbolLine: row('line').done(),
     names: names.all,
     vectors: joined(vectors),
+    kinds: Uint8Array.from(kinds),
+    pathTerms: pathTerms.all,
+    pathPostings: grouped(pathKeys.done(), pathValues.done(), pathTerms.all.length),
     terms: terms.all,
     postings: grouped(keys.done(), values.done(), terms.all.length),
   })
 }
+
+/** The terms of a path; true for those of the file's own name. */
+function termsOfPath(path: string): Map<string, boolean> {
+  const found = new Map<string, boolean>()
+  for (const word of wordsOf(path.slice(0, path.lastIndexOf('/') + 1)))
+    for (const term of termsOf(word)) found.set(term, false)
+  for (const term of termsOfName(path)) found.set(term, true)
+  return found
+}
+
+/** The terms of a file's own name, without its extension. */
+export const termsOfName = (path: string): string[] =>
+  wordsOf(path.slice(path.lastIndexOf('/') + 1).replace(/\.\w+$/, '')).flatMap((word) => [...termsOf(word)])
 
 /** Texts, each with its number. */
 class Numbers {

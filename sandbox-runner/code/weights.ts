@@ -48,9 +48,9 @@ export const WITHOUT_HISTORY: Weights = {
   depth: -2,
   alike: 1.6,
   pair: 1.2,
-  pairTest: 2.6,
+  pairTest: 1.6,
   folder: 0.8,
-  lead: 3,
+  lead: 2,
 }
 
 /** Where the query is nothing but names, who defines them comes first. */

@@ -18,12 +18,13 @@ import type { Analysed, CodeStore } from './store.ts'
 export type Ready = { ranking: Ranking; commit?: string | undefined; files: number; chunks: number; left: number }
 export type Progress = { done: number; total: number }
 
-type Held = { stamp: string; ready: Ready; askedAt: number }
+type Held = { stamp: string; ready: Ready; freshUntil: number }
 type Base = { segment: Segment; ids: ReadonlyMap<string, string> }
 
 const BATCH = 200
-/** A source that was asked so lately is not asked again. */
+/** How long what a source said is taken for true; of one that is slow to say it, some times that long. */
 const FRESH_MS = 1000
+const FRESH_TIMES = 5
 const HELD_MAX = 4
 /** Beyond this share of changed files, or this many, the large segment is made anew. */
 const CHANGED_SHARE = 0.1
@@ -49,7 +50,7 @@ export class CodeIndexer {
   /** The index of what is there now. `place` names the source among all that are held. */
   ready(place: string, source: Source, now: boolean): Promise<Ready> {
     const held = this.held.get(place)
-    if (held && !now && Date.now() - held.askedAt < FRESH_MS) return Promise.resolve(held.ready)
+    if (held && !now && Date.now() < held.freshUntil) return Promise.resolve(held.ready)
     const under = this.working.get(place)
     if (under) return under
     const work = this.follow(place, source).finally(() => {
@@ -61,12 +62,13 @@ export class CodeIndexer {
   }
 
   private async follow(place: string, source: Source): Promise<Ready> {
-    const askedAt = Date.now()
+    const began = Date.now()
     const stamp = await source.stamp()
+    const fresh = Math.max(FRESH_MS, FRESH_TIMES * (Date.now() - began))
     const held = this.held.get(place)
     const ready = held?.stamp === stamp ? held.ready : await this.made(place, source)
     this.held.delete(place)
-    this.held.set(place, { stamp, ready, askedAt })
+    this.held.set(place, { stamp, ready, freshUntil: Date.now() + fresh })
     for (const oldest of this.held.keys()) {
       if (this.held.size <= HELD_MAX) break
       this.held.delete(oldest)

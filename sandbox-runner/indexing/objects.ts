@@ -2,7 +2,7 @@
 import { type GitOptions, mustGit } from '../workspace/git.ts'
 import { isIndexed } from './select.ts'
 
-const BATCH_BYTES = 32 * 1024 * 1024
+const BATCH_BYTES = 8 * 1024 * 1024
 /** So many small blobs are read at once, that the reader can rest between. */
 const BATCH_FILES = 500
 

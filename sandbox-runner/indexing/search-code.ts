@@ -6,6 +6,9 @@ import { Worker } from 'node:worker_threads'
 import type { Answered, Asked } from './work.ts'
 
 const IDLE_MS = 10 * 60_000
+/** What lies in JavaScript's own memory; the index itself is in arrays outside of it. */
+const HEAP_MB_MAX = 1024
+const YOUNG_MB_MAX = 16
 
 export class CodeSearch {
   private readonly folder: string
@@ -33,7 +36,10 @@ export class CodeSearch {
   }
 
   private begin(): Worker {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { folder: this.folder } })
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: { folder: this.folder },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX, maxYoungGenerationSizeMb: YOUNG_MB_MAX },
+    })
     worker.on('message', ({ id, answered }: { id: number; answered: Answered }) => {
       this.waiting.get(id)?.(answered)
       this.waiting.delete(id)

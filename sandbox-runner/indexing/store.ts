@@ -13,7 +13,7 @@ import type { Commit } from '../code/history.ts'
 import type { SegmentParts } from '../code/segment.ts'
 
 /** Counted up whenever the same content would be analysed or packed otherwise. */
-const VERSION = 1
+const VERSION = 2
 const SEGMENTS_KEPT = 40
 
 /** `keys`: all hashes by which the content is known. No analysis: there is nothing in it to be searched. */

@@ -1,5 +1,6 @@
 /** One request to the indexing thread: finds its source, waits for the index as long as it may, searches. */
 import { join } from 'node:path'
+import { languageOf } from '../code/languages.ts'
 import { readQuery } from '../code/query.ts'
 import { snippetOf } from '../code/snippet.ts'
 import { ToolFailure } from '../define.ts'
@@ -28,7 +29,8 @@ export type Where =
       commit?: string | undefined
     }
 
-export type Search = { query: string; limit: number; path?: string | undefined; language?: string | undefined }
+/** `paths`: folders, files or patterns, all of which a result must be in. */
+export type Search = { query: string; limit: number; paths?: string[] | undefined; language?: string | undefined }
 export type Asked = { where: Where /** how long to wait for the index */; waitMs: number; search?: Search | undefined }
 
 export type CodeResult = {
@@ -105,19 +107,10 @@ export class CodeWork {
 
 const SENT_MAX = 8
 
-async function searched(
-  ready: Ready,
-  { query, limit, path, language }: Search,
-  source: Source,
-  git: GitOptions,
-): Promise<CodeResult[]> {
-  const place = path === undefined ? undefined : inPath(path)
-  const wanted = language?.toLowerCase()
-  const accept =
-    place || wanted
-      ? (file: string, written: string) => (!place || place(file)) && (!wanted || written === wanted)
-      : undefined
-  const ranked = ready.ranking.search(query, { limit, accept })
+async function searched(ready: Ready, search: Search, source: Source, git: GitOptions): Promise<CodeResult[]> {
+  const { query, limit, paths, language } = search
+  const narrowed = language !== undefined || (paths ?? []).length > 0
+  const ranked = ready.ranking.search(query, { limit, accept: narrowed ? inPaths(search) : undefined })
   const texts = await source.texts(
     ranked.map((one) => one.path),
     git,
@@ -132,6 +125,13 @@ async function searched(
     score,
     why,
   }))
+}
+
+/** Whether a file is one that a search is for. */
+export function inPaths({ paths = [], language }: Pick<Search, 'paths' | 'language'>): (path: string) => boolean {
+  const places = paths.map(inPath)
+  const wanted = language?.toLowerCase()
+  return (path) => places.every((place) => place(path)) && (wanted === undefined || languageOf(path)?.name === wanted)
 }
 
 /** A folder, a file, or a pattern. */

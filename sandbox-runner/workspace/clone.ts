@@ -5,17 +5,17 @@ import { CLONE_DEPTH, CLONE_MS_MAX } from '../limits.ts'
 import { git, gitMissing, mustGit } from './git.ts'
 
 const PROTOCOLS = 'https:ssh:http'
-const SHALLOW = ['--depth', String(CLONE_DEPTH), '--no-tags']
 
-/** @throws ToolFailure `repo_not_found`, `ref_not_found`, `clone_failed`, `git_missing`. */
-export async function clone(tree: string, url: string, ref: string | undefined): Promise<void> {
+/** `depth` in commits. @throws ToolFailure `repo_not_found`, `ref_not_found`, `clone_failed`, `git_missing`. */
+export async function clone(tree: string, url: string, ref: string | undefined, depth = CLONE_DEPTH): Promise<void> {
+  const shallow = ['--depth', String(depth), '--no-tags']
   // Only a whole id is taken for a commit: what merely looks like the beginning of one is a name.
   const commit = ref !== undefined && /^([\da-f]{40}|[\da-f]{64})$/.test(ref) ? ref : undefined
   const what = commit !== undefined ? ['--no-checkout'] : ref !== undefined ? [`--branch=${ref}`] : []
   const how = ['--single-branch', '--no-recurse-submodules', '--template=']
   rmSync(tree, { recursive: true, force: true })
   const options = { protocols: PROTOCOLS, timeoutMs: CLONE_MS_MAX }
-  const answer = await git(['clone', '-q', ...SHALLOW, ...how, ...what, '--', url, tree], {
+  const answer = await git(['clone', '-q', ...shallow, ...how, ...what, '--', url, tree], {
     ...options,
     cwd: '/',
     repo: 'none',
@@ -23,7 +23,7 @@ export async function clone(tree: string, url: string, ref: string | undefined):
   if (answer.code === 127) throw gitMissing(answer.stderr)
   if (answer.code !== 0) throw failed(url, answer.stderr)
   if (commit === undefined) return
-  const fetched = await git(['fetch', '-q', ...SHALLOW, url, commit], { ...options, cwd: tree })
+  const fetched = await git(['fetch', '-q', ...shallow, url, commit], { ...options, cwd: tree })
   if (fetched.code !== 0)
     throw new ToolFailure(
       'ref_not_found',
@@ -46,4 +46,4 @@ function failed(url: string, stderr: string): ToolFailure {
   return new ToolFailure('clone_failed', `${withoutSecrets(url)} cannot be cloned: ${why}`)
 }
 
-const withoutSecrets = (text: string): string => text.replace(/(\w+:\/\/)[^/\s@]+@/g, '$1')
+export const withoutSecrets = (text: string): string => text.replace(/(\w+:\/\/)[^/\s@]+@/g, '$1')

@@ -1,0 +1,22 @@
+/** Code search outside of a run: of a repo, or of a session's workspace at the head of its last run. */
+import type { Repo } from '../core/types.ts'
+import type { CodeReply, CodeSearch, Ports } from '../ports.ts'
+
+export type CodePlace = { repo: Repo } | { sessionId: string }
+export type CodeRequest = { place: CodePlace; search?: CodeSearch; waitMs: number }
+
+export async function searchCode({ place, search, waitMs }: CodeRequest, ports: Ports): Promise<CodeReply> {
+  const { store, sandbox } = ports
+  const asked = { ...(search ? { search } : {}), waitMs }
+  if ('repo' in place) return sandbox.code({ place, ...asked })
+  const { sessionId } = place
+  const session = await store.session(sessionId)
+  if (!session) return refuse('session_not_found', `There is no session ${sessionId}.`)
+  const last = (await store.runs({ sessionId, limit: 1 })).items[0]
+  const head = last?.head ?? session.head
+  if (!head) return refuse('workspace_not_ready', `The session ${sessionId} has no files yet.`)
+  const { workspaceId } = session
+  return sandbox.code({ place: { workspaceId, head, layers: () => store.layers(workspaceId) }, ...asked })
+}
+
+const refuse = (code: string, message: string): CodeReply => ({ ok: false, code, message, retry: false })

@@ -1,0 +1,204 @@
+/**
+ * Code search as others ask for it: of a local repo, of an address that is cloned for it, or of a workspace; ranked, or
+ * for a text or a regular expression as it stands. Whatever is searched is only read.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { ToolFailure } from '../define.ts'
+import { readPattern, search } from '../search/search.ts'
+import { readJson } from '../workspace/beside.ts'
+import { clone } from '../workspace/clone.ts'
+import { git } from '../workspace/git.ts'
+import { isSecretPath } from '../workspace/paths.ts'
+import { type Repo, repoAround } from '../workspace/repo.ts'
+import { localPath, locate } from '../workspace/source.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import { blobsOf, treeOf } from './objects.ts'
+import { codeSearchIn } from './search-code.ts'
+import { type Answered, type CodeResult, inPaths, type Search, type Where } from './work.ts'
+
+export type CodeMode = 'ranked' | 'exact' | 'regex'
+export type CodeAsked = Search & { mode: CodeMode }
+export type RepoPlace = { url: string; ref?: string | undefined; subdir?: string | undefined }
+
+/** What a workspace was made from; written beside it. */
+export const Origin = z.object({ url: z.string().optional() })
+const MadeFrom = z.object({ commit: z.string().optional() })
+
+/** A clone that was made so long ago is made again when somebody searches it. */
+const CLONE_FRESH_MS = 10 * 60_000
+const CLONE_COMMITS = 1000
+const EXACT_MS_MAX = 25_000
+
+export class CodeRequests {
+  private readonly folder: string
+  private readonly cloning = new Map<string, Promise<string>>()
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** @throws ToolFailure with the repo's fault. */
+  async ofRepo(place: RepoPlace, asked: CodeAsked | undefined, waitMs: number): Promise<Answered> {
+    const { top, ref } = await this.topOf(place, asked === undefined)
+    const repo = repoAround(realpathSync(top))
+    if (!repo) throw new ToolFailure('repo_not_git', `${place.url} is not in a git repository`)
+    const view = join(this.folder, 'views', nameOf(repo.commonDir))
+    const where: Where = { kind: 'repo', repo, view, ref }
+    const within = place.subdir ? [...(asked?.paths ?? []), place.subdir] : asked?.paths
+    const narrowed = asked && { ...asked, paths: within }
+    if (narrowed && narrowed.mode !== 'ranked') return exactly(await filesOf(repo, view, ref), narrowed)
+    const answered = await codeSearchIn(this.folder).ask({ where, waitMs, search: narrowed })
+    if (!narrowed || !saysNothing(answered)) return answered
+    return literally(await filesOf(repo, view, ref), narrowed, answered)
+  }
+
+  /** Where the files of a repo are. `anew`: an address is cloned again. */
+  private async topOf(
+    { url, ref, subdir }: RepoPlace,
+    anew: boolean,
+  ): Promise<{ top: string; ref?: string | undefined }> {
+    const path = localPath(url)
+    if (path !== undefined) return { top: (await locate(path, ref, subdir)).top, ref }
+    const tree = join(this.folder, 'clones', nameOf(`${url} ${ref ?? ''}`))
+    const at = statSync(tree, { throwIfNoEntry: false })?.mtimeMs
+    if (at !== undefined && !anew && Date.now() - at < CLONE_FRESH_MS) return { top: tree }
+    const under = this.cloning.get(tree) ?? cloned(tree, url, ref).finally(() => this.cloning.delete(tree))
+    this.cloning.set(tree, under)
+    return { top: await under }
+  }
+}
+
+async function cloned(tree: string, url: string, ref: string | undefined): Promise<string> {
+  const part = `${tree}.part`
+  mkdirSync(join(tree, '..'), { recursive: true, mode: 0o700 })
+  await clone(part, url, ref, CLONE_COMMITS)
+  rmSync(tree, { recursive: true, force: true })
+  renameSync(part, tree)
+  return tree
+}
+
+/** `files`: those of the workspace that belong to its repo. The workspace is settled and nobody changes it meanwhile. */
+export async function searchWorkspace(
+  workspace: Workspace,
+  files: readonly string[],
+  asked: CodeAsked | undefined,
+  waitMs: number,
+): Promise<Answered> {
+  const known = workspace.files()
+  const open = () => files.filter((path) => known.get(path)?.kind === 'file' && !isSecretPath(path))
+  const all: Searched = { root: workspace.tree, files: open() }
+  if (asked && asked.mode !== 'ranked') return exactly(all, asked)
+  const folder = folderOf(workspace)
+  const { url } = readJson(workspace.beside('origin.json'), Origin) ?? {}
+  const { commit } = readJson(workspace.beside('made.json'), MadeFrom) ?? {}
+  const where: Where = {
+    kind: 'workspace',
+    id: workspace.id,
+    root: workspace.tree,
+    stamp: workspace.current?.id ?? '',
+    view: workspace.beside('git'),
+    origin: originOf(folder, url, commit),
+    from: url,
+    commit,
+  }
+  const searcher = codeSearchIn(folder)
+  let answered = await searcher.ask({ where, waitMs, search: asked })
+  if (answered.kind === 'need_files') {
+    const listed = all.files.map((path): [string, string, number] => {
+      const { hash = '', size = 0 } = known.get(path) ?? {}
+      return [path, hash, size]
+    })
+    answered = await searcher.ask({ where: { ...where, files: listed }, waitMs, search: asked })
+  }
+  return asked && saysNothing(answered) ? literally(all, asked, answered) : answered
+}
+
+/** Where the indexes of a runner are: beside its workspaces. */
+export const folderOf = (workspace: Workspace): string => join(workspace.beside('..'), '.code')
+
+function originOf(folder: string, url: string | undefined, commit: string | undefined) {
+  const path = url === undefined ? undefined : localPath(url)
+  const repo = path !== undefined && existsSync(path) ? repoAround(realpathSync(path)) : undefined
+  return repo && commit ? { repo, commit, view: join(folder, 'views', nameOf(repo.commonDir)) } : undefined
+}
+
+type Searched = {
+  root: string
+  files: string[]
+  texts?: (paths: string[]) => AsyncIterable<[path: string, text: string]>
+}
+
+async function filesOf(repo: Repo, view: string, ref: string | undefined): Promise<Searched> {
+  const options = { cwd: repo.top, repo, view, timeoutMs: 120_000 }
+  if (ref === undefined) {
+    const { stdout } = await git(
+      ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'],
+      options,
+    )
+    const files = stdout.split('\0').filter((path) => path !== '' && !isSecretPath(path))
+    return { root: repo.top, files: files.sort() }
+  }
+  const tree = await treeOf(options, ref)
+  async function* texts(paths: string[]): AsyncIterable<[string, string]> {
+    const blobs = paths.flatMap((path) => {
+      const blob = tree.get(path)
+      return blob ? [{ ...blob, path }] : []
+    })
+    let at = 0
+    for await (const { bytes } of blobsOf(options, blobs)) yield [blobs[at++]?.path ?? '', bytes.toString()]
+  }
+  return { root: repo.top, files: [...tree.keys()].sort(), texts }
+}
+
+/** Lines that have the text, or match the expression; in path order, each a result. */
+async function exactly({ root, files, texts }: Searched, asked: CodeAsked): Promise<Answered> {
+  const began = performance.now()
+  const { query, limit, mode } = asked
+  const wanted = files.filter(inPaths(asked))
+  const pattern = readPattern(mode === 'exact' ? escaped(query) : query)
+  const hits = texts
+    ? await linesIn(texts(wanted), new RegExp(pattern.source, pattern.flags), limit)
+    : await search({ root, files: wanted, pattern, limit, timeoutMs: EXACT_MS_MAX })
+  const results = hits.map(
+    ({ path, line, text }): CodeResult => ({
+      path,
+      startLine: line,
+      endLine: line,
+      snippet: text,
+      score: 1,
+      why: mode === 'regex' ? 'the line matches' : 'the text stands here',
+    }),
+  )
+  const ms = Math.round(performance.now() - began)
+  return { kind: 'ready', results, indexed: { files: files.length, chunks: 0, left: 0, ms } }
+}
+
+async function linesIn(texts: AsyncIterable<[string, string]>, pattern: RegExp, limit: number) {
+  const hits: { path: string; line: number; text: string }[] = []
+  for await (const [path, text] of texts)
+    for (const [at, line] of text.split(/\r?\n/).entries()) {
+      if (!pattern.test(line)) continue
+      hits.push({ path, line: at + 1, text: line.slice(0, 240) })
+      if (hits.length >= limit) return hits
+    }
+  return hits
+}
+
+const saysNothing = (answered: Answered): boolean => answered.kind === 'ready' && answered.results.length === 0
+
+/** For a query of words too common to be ranked: where they stand. */
+async function literally(files: Searched, asked: CodeAsked, nothing: Answered): Promise<Answered> {
+  const query = asked.query.trim()
+  if (query === '' || query.length > 200) return nothing
+  const word = /^\w+$/.test(query) ? `\\b${query}\\b` : escaped(query)
+  const found = await exactly(files, { ...asked, query: `(?i)${word}`, mode: 'regex' })
+  if (found.kind !== 'ready' || nothing.kind !== 'ready') return nothing
+  const results = found.results.map((one) => ({ ...one, score: 0.1, why: 'the text stands here' }))
+  return { ...nothing, results }
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+const nameOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24)
