@@ -57,6 +57,7 @@ async function local({ client, env }: Connection): Promise<Check[]> {
     ...(await machine()),
     await writable(home),
     state('store', checks.store),
+    ...(checks.longTerm ? [state('long-term', checks.longTerm)] : []),
     state('sandbox', checks.sandbox),
     {
       name: 'isolation',
