@@ -102,19 +102,18 @@ export async function fleet(runs: number, killEveryMs: number, redisUrl: string)
 
 type Server = { url: string; child: ChildProcess }
 
-async function start(env: Record<string, string>): Promise<Server> {
+function start(env: Record<string, string>): Promise<Server> {
   const entry = fileURLToPath(new URL('../cli/stint.js', import.meta.url))
   const child = spawn(process.execPath, [entry, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
-  for await (const part of child.stdout ?? []) {
-    text += part
-    const url = /stint listening on (http:\S+)/.exec(text)?.[1]
-    if (url) {
-      child.stdout?.resume()
-      return { url, child }
-    }
-  }
-  throw new Error(`a server did not start: ${text}`)
+  return new Promise((resolve, reject) => {
+    child.stdout?.on('data', (part) => {
+      text += part
+      const url = /stint listening on (http:\S+)/.exec(text)?.[1]
+      if (url) resolve({ url, child })
+    })
+    child.once('exit', () => reject(new Error(`a server did not start: ${text}`)))
+  })
 }
 
 /** Each run under an Idempotency-Key, so that a server killed while it answers is simply asked again. */

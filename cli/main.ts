@@ -8,9 +8,9 @@ import { bold, dim, onBrokenPipe } from './output.ts'
 import { type Given, UsageError } from './usage.ts'
 
 export async function main(args: string[]): Promise<void> {
-  // `stint runs | head`: a reader that has seen enough is no error.
+  // `stint runs | head`: a reader that has seen enough is no error. A server stays without one.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(onBrokenPipe.code)
+    if (error.code === 'EPIPE' && args[0] !== 'serve') process.exit(onBrokenPipe.code)
   })
   process.exitCode = await dispatch(args)
 }

@@ -217,3 +217,22 @@ test('--server talks to a server that is running, with the same output, and to n
     assert.match(model.err, /admin/)
   })
 })
+
+test('a server stays when whoever read its output has left', async (t) => {
+  const home = tempFolder(t)
+  const env = { ...process.env, STINT_HOME: home, PORT: '0', LOG_LEVEL: 'silent' }
+  const child = spawn(process.execPath, [STINT, 'serve'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => child.kill('SIGKILL'))
+  const url = await new Promise<string>((resolve) => {
+    let text = ''
+    child.stdout.on('data', (part: Buffer) => {
+      text += part
+      const found = /listening on (http:\S+)/.exec(text)?.[1]
+      if (!found) return
+      child.stdout.destroy()
+      resolve(found)
+    })
+  })
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  assert.equal((await fetch(`${url}/health`)).status, 200)
+})
