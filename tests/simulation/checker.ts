@@ -17,7 +17,7 @@ import { compare, restorable, type Seen } from './rows.ts'
 import { needsApproval, nothingTold, tell } from './transcript.ts'
 import { Violation } from './violation.ts'
 import type { Backend } from './world/backend.ts'
-import type { Files } from './world/files.ts'
+import { baseFiles, type Files } from './world/files.ts'
 import type { Call } from './world/outside.ts'
 
 export type MayLive = (owner: string) => boolean
@@ -49,7 +49,6 @@ export class Checker {
   async adopt(run: Run, messages: string[], events: string[], token: number): Promise<void> {
     const seen = this.begin(run, messages, events)
     seen.token = token
-    for (const text of messages) this.take(seen, JSON.parse(text) as Message)
     this.workspaces.set(run.workspaceId, seen.told.files)
     await compare(this.backend, seen, 0, 0)
   }
@@ -181,6 +180,8 @@ export class Checker {
   }
 
   private begin(run: Run, messages: string[], events: string[]): Seen {
+    const first = run.forkedFrom && this.runs.get(run.forkedFrom.runId)
+    const begins = first?.begins ?? this.workspaces.get(run.workspaceId) ?? baseFiles()
     const seen: Seen = {
       run,
       label: /^(\w+):/.exec(run.task)?.[1] ?? run.task,
@@ -191,7 +192,8 @@ export class Checker {
       commits: new Set(),
       messages,
       events,
-      told: nothingTold(this.workspaces.get(run.workspaceId)),
+      begins,
+      told: nothingTold(begins),
       posts: [],
       decided: new Map(),
       claimsMax: 0,
@@ -200,6 +202,7 @@ export class Checker {
     }
     this.runs.set(run.runId, seen)
     for (const event of events) this.everCommitted.add(event)
+    for (const message of messages) this.take(seen, JSON.parse(message) as Message)
     return seen
   }
 

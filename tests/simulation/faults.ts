@@ -57,6 +57,7 @@ const SEEN_ONLY = [
   'post_other_body',
   'nobody_decided',
   'run_of_old_rows',
+  'run_forked',
   'session_removed',
 ] as const
 

@@ -189,4 +189,14 @@ export const MUTANTS: Record<string, Mutant> = {
       edit(SCRIPTS, "if held ~= token or owner == ''", 'if held ~= token'),
     ],
   },
+  'fork-files': {
+    removes: 'a fork has the files that its transcript tells of',
+    edits: [
+      edit(
+        'functions/engine/fork.ts',
+        'marks.findLast((found) => found.step <= step && found.messageSeq <= kept.length) ?? mark',
+        'mark',
+      ),
+    ],
+  },
 }

@@ -18,6 +18,8 @@ export type Seen = {
   commits: Set<string>
   messages: string[]
   events: string[]
+  /** Its files before its first message. */
+  begins: Files
   told: Told
   posts: InboxEntry[]
   decided: Map<string, boolean>

@@ -28,6 +28,8 @@ export type RunPlan = {
   /** Nobody answers: the default applies after its time. */
   nobody: boolean
   removedAfterwards: boolean
+  /** Somebody begins a second run from the middle of it. */
+  forkAtMs?: number
 }
 export type Decider = { approves: number; remember: Decision['remember']; looksEveryMs: number }
 
@@ -39,7 +41,7 @@ export function planRuns(random: Random): RunPlan[] {
   for (let n = 1; n <= count; n++) {
     const before = plans.at(-1)
     const follows =
-      before && !before.removedAfterwards && !before.nobody && random.chance(0.25) ? before.label : undefined
+      before && !before.removedAfterwards && !before.nobody && random.chance(0.4) ? before.label : undefined
     plans.push(planRun(`R${n}`, random, follows))
   }
   return plans
@@ -65,10 +67,11 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
     deciders: Array.from({ length: random.int(1, 2) }, () => ({
       approves: random.pick([1, 1, 0.7, 0.2]),
       remember: random.pick(['call', 'call', 'run', 'session']),
-      looksEveryMs: random.int(500, 9000),
+      looksEveryMs: random.int(2000, 12_000),
     })),
     nobody,
     removedAfterwards: random.chance(0.06),
+    ...(random.chance(0.15) ? { forkAtMs: random.int(1000, 60_000) } : {}),
   }
 }
 

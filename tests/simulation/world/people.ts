@@ -73,6 +73,8 @@ export class People {
     for (const atMs of plan.saysAtMs) this.goes(() => this.says(plan, runId, atMs))
     const { cancelAtMs } = plan
     if (cancelAtMs !== undefined) for (let n = 0; n < 2; n++) this.goes(() => this.cancels(runId, cancelAtMs))
+    const { forkAtMs } = plan
+    if (forkAtMs !== undefined) this.goes(() => this.forks(plan, runId, forkAtMs))
     if (plan.removedAfterwards) this.goes(() => this.removes(runId, sessionId))
   }
 
@@ -104,7 +106,7 @@ export class People {
     const answered = new Set<string>()
     while (!this.world.ended(runId)) {
       await this.world.pause(
-        this.left.has(plan.label) && plan.nobody ? LOOKS_SELDOM_MS : random.int(100, decider.looksEveryMs),
+        this.left.has(plan.label) && plan.nobody ? LOOKS_SELDOM_MS : random.int(300, decider.looksEveryMs),
         'looks',
       )
       const run = await this.try(`GET ${plan.label}`, (agent) => agent.ports.store.run(runId))
@@ -148,6 +150,18 @@ export class People {
     await this.world.pause(atMs, 'cancels')
     const reply = await this.try(`cancel ${runId}`, (agent) => agent.cancel(runId, 'enough'))
     if (reply?.ok) this.world.faults.saw('cancel_race')
+  }
+
+  /** The second run has people of its own. */
+  private async forks(plan: RunPlan, from: string, atMs: number): Promise<void> {
+    await this.world.pause(atMs, 'forks')
+    const run = await this.try(`GET ${plan.label}`, (agent) => agent.ports.store.run(from))
+    if (!run) return
+    const step = this.world.random.int(0, run.step)
+    const made = await this.try(`fork ${plan.label} at ${step}`, (agent) => agent.fork({ runId: from, step }))
+    if (!made?.ok) return
+    this.world.faults.saw('run_forked')
+    for (const decider of plan.deciders) this.goes(() => this.decides(plan, made.run.runId, decider))
   }
 
   private async removes(runId: string, sessionId: string): Promise<void> {

@@ -138,7 +138,8 @@ export class SandboxMachines {
   /** Dirty, effect, layer, journal, clean; it may be killed between any two of them. */
   private async change(box: Box, call: Call, head: Snapshot, pending: Pending): Promise<PerformReply> {
     box.current = undefined
-    await this.world.pause(this.world.random.int(5, 1500), call.tool)
+    const { random } = this.world
+    await this.world.pause(random.chance(0.05) ? random.int(10_000, 60_000) : random.int(5, 1500), call.tool)
     this.dies('sandbox_killed_before_effect', call.callId)
     if (pending.stopped) {
       box.current = head
