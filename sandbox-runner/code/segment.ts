@@ -35,6 +35,7 @@ export type SegmentParts = {
   /** Terms of paths, and by term the files, each times two, plus one when it is in the file's own name. */
   pathTerms: string[]
   pathPostings: Grouped
+  /** Sorted, as `pathTerms` and `names` are: a term is found without a table made at every start. */
   terms: string[]
   /** By term: `chunk << 8 | counts`, ascending. */
   postings: Grouped
@@ -42,15 +43,11 @@ export type SegmentParts = {
 
 export class Segment {
   readonly parts: SegmentParts
-  private readonly terms: Map<string, number>
-  private readonly pathTerms: Map<string, number>
-  /** By name: its number, and the symbols that have it. Made when a name is first asked for. */
-  private named: { ids: Map<string, number>; symbols: Grouped } | undefined
+  /** By name the symbols that have it. Made when a name is first asked for. */
+  private named: Grouped | undefined
 
   constructor(parts: SegmentParts) {
     this.parts = parts
-    this.terms = numbered(parts.terms)
-    this.pathTerms = numbered(parts.pathTerms)
   }
 
   get files(): number {
@@ -63,30 +60,27 @@ export class Segment {
 
   /** The postings of a term, by chunk; empty when it is nowhere. */
   lookUp(term: string): Uint32Array {
-    const id = this.terms.get(term)
+    const id = placeIn(this.parts.terms, term)
     return id === undefined ? NONE : groupOf(this.parts.postings, id)
   }
 
   /** The files with a term in their path: number times two, plus one when it is in the file's own name. */
   lookUpPath(term: string): Uint32Array {
-    const id = this.pathTerms.get(term)
+    const id = placeIn(this.parts.pathTerms, term)
     return id === undefined ? NONE : groupOf(this.parts.pathPostings, id)
   }
 
   /** The chunks that define this very name. */
   defining(name: string): number[] {
     const { firstSymbol, symbolName, names } = this.parts
-    this.named ??= {
-      ids: numbered(names),
-      symbols: grouped(
-        symbolName,
-        symbolName.map((_, at) => at),
-        names.length,
-      ),
-    }
-    const id = this.named.ids.get(name)
+    const id = placeIn(names, name)
     if (id === undefined) return []
-    return Array.from(groupOf(this.named.symbols, id), (symbol) => lastAtMost(firstSymbol, symbol, this.chunks))
+    this.named ??= grouped(
+      symbolName,
+      symbolName.map((_, at) => at),
+      names.length,
+    )
+    return Array.from(groupOf(this.named, id), (symbol) => lastAtMost(firstSymbol, symbol, this.chunks))
   }
 
   symbolsOf(chunk: number): SymbolAt[] {
@@ -111,11 +105,19 @@ export class Segment {
   }
 }
 
-const numbered = (texts: readonly string[]): Map<string, number> => {
-  const numbers = new Map<string, number>()
-  for (let at = 0; at < texts.length; at++) numbers.set(texts[at] as string, at)
-  return numbers
+/** Where a text stands in a sorted row. */
+function placeIn(sorted: readonly string[], text: string): number | undefined {
+  let [low, high] = [0, sorted.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const here = sorted[middle] as string
+    if (here === text) return middle
+    if (here < text) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
 }
+
 const NONE = new Uint32Array(0)
 const SCALE = 127
 /** Bits of `kinds`. */
@@ -181,16 +183,16 @@ export function packSegment(files: Iterable<SegmentFile>): Segment {
     starts: row('start').done(),
     ends: row('end').done(),
     firstSymbol: row('first').done(),
-    symbolName: row('symbol').done(),
-    symbolKind: row('kind').done(),
+    symbolName: names.placed(row('symbol')),
+    symbolKind: names.placed(row('kind')),
     symbolLine: row('line').done(),
-    names: names.all,
+    names: names.sorted(),
     vectors: joined(vectors),
     kinds: Uint8Array.from(kinds),
-    pathTerms: pathTerms.all,
-    pathPostings: grouped(pathKeys.done(), pathValues.done(), pathTerms.all.length),
-    terms: terms.all,
-    postings: grouped(keys.done(), values.done(), terms.all.length),
+    pathTerms: pathTerms.sorted(),
+    pathPostings: grouped(pathTerms.placed(pathKeys), pathValues.done(), pathTerms.size),
+    terms: terms.sorted(),
+    postings: grouped(terms.placed(keys), values.done(), terms.size),
   })
 }
 
@@ -207,16 +209,34 @@ function termsOfPath(path: string): Map<string, boolean> {
 export const termsOfName = (path: string): string[] =>
   wordsOf(path.slice(path.lastIndexOf('/') + 1).replace(/\.\w+$/, '')).flatMap((word) => [...termsOf(word)])
 
-/** Texts, each with its number. */
+/** Texts, numbered as they come, and in the end by their places in the sorted row of all. */
 class Numbers {
-  readonly all: string[] = []
   private readonly known = new Map<string, number>()
+  private all: string[] | undefined
+
+  get size(): number {
+    return this.known.size
+  }
 
   of(text: string): number {
     const known = this.known.get(text)
     if (known !== undefined) return known
-    this.known.set(text, this.all.length)
-    return this.all.push(text) - 1
+    this.known.set(text, this.known.size)
+    return this.known.size - 1
+  }
+
+  sorted(): string[] {
+    this.all ??= [...this.known.keys()].sort()
+    return this.all
+  }
+
+  /** The same row with each number turned into the text's place. */
+  placed(numbers: Growing): Uint32Array {
+    const placeOf = new Uint32Array(this.size)
+    for (const [place, text] of this.sorted().entries()) placeOf[this.known.get(text) as number] = place
+    const row = numbers.done()
+    for (let at = 0; at < row.length; at++) row[at] = placeOf[row[at] as number] as number
+    return row
   }
 }
 

@@ -19,7 +19,8 @@ export type Ready = { ranking: Ranking; commit?: string | undefined; files: numb
 export type Progress = { done: number; total: number }
 
 type Held = { stamp: string; ready: Ready; freshUntil: number }
-type Base = { segment: Segment; ids: ReadonlyMap<string, string> }
+/** By path what is in the large segment: the analysis, and the hash by which its source knew the content. */
+type Base = { segment: Segment; files: ReadonlyMap<string, { id: string; hash: string }> }
 
 const BATCH = 200
 /** How long what a source said is taken for true; of one that is slow to say it, some times that long. */
@@ -79,11 +80,11 @@ export class CodeIndexer {
   }
 
   private async made(place: string, source: Source): Promise<Ready> {
-    const { files, left } = bounded(await source.list())
+    const [listed, history] = await Promise.all([source.list(), this.historyOf(place, source)])
+    const { files, left } = bounded(listed)
     const ids = await this.idsOf(place, source, files)
-    const history = await this.historyOf(place, source)
-    const base = this.baseFor(source.base, ids)
-    const changed = [...ids].filter(([path, id]) => base.ids.get(path) !== id)
+    const base = this.baseFor(source.base, ids, files)
+    const changed = [...ids].filter(([path, id]) => base.files.get(path)?.id !== id)
     const segments = changed.length > 0 ? [base.segment, packSegment(this.filesOf(changed))] : [base.segment]
     const index = new CodeIndex(segments, ids)
     return {
@@ -99,7 +100,13 @@ export class CodeIndexer {
   private async idsOf(place: string, source: Source, files: ReadonlyMap<string, Item>): Promise<Map<string, string>> {
     const ids = new Map<string, string>()
     const missing = new Map<string, Item>()
+    const base = this.bases.get(source.base) ?? this.storedBase(source.base)
     for (const [path, item] of files) {
+      const known = base?.files.get(path)
+      if (known?.hash === item.hash) {
+        ids.set(path, known.id)
+        continue
+      }
       const id = this.store.id(keyOf(path, item.hash))
       if (id === undefined) missing.set(path, item)
       else if (id > 0) ids.set(path, String(id))
@@ -129,18 +136,19 @@ export class CodeIndexer {
     return ids
   }
 
-  private baseFor(name: string, ids: ReadonlyMap<string, string>): Base {
+  private baseFor(name: string, ids: ReadonlyMap<string, string>, files: ReadonlyMap<string, Item>): Base {
     const known = this.bases.get(name) ?? this.storedBase(name)
-    const changed = known ? [...ids].filter(([path, id]) => known.ids.get(path) !== id).length : ids.size
+    const changed = known ? [...ids].filter(([path, id]) => known.files.get(path)?.id !== id).length : ids.size
     if (known && changed <= Math.max(CHANGED_MIN, ids.size * CHANGED_SHARE)) return this.hold(name, known)
     const segment = packSegment(this.filesOf([...ids].sort(([a], [b]) => (a < b ? -1 : 1))))
-    this.store.keepSegment(name, segment.parts)
-    return this.hold(name, baseOf(segment))
+    const stored = { parts: segment.parts, hashes: segment.parts.paths.map((path) => files.get(path)?.hash ?? '') }
+    this.store.keepSegment(name, stored)
+    return this.hold(name, baseOf(segment, stored.hashes))
   }
 
   private storedBase(name: string): Base | undefined {
-    const parts = this.store.segment(name)
-    return parts && baseOf(new Segment(parts))
+    const stored = this.store.segment(name)
+    return stored && this.hold(name, baseOf(new Segment(stored.parts), stored.hashes))
   }
 
   private hold(name: string, base: Base): Base {
@@ -189,9 +197,14 @@ function analysed(source: Source, { path, hash, bytes }: Content): Analysed {
   }
 }
 
-const baseOf = (segment: Segment): Base => ({
+const baseOf = (segment: Segment, hashes: readonly string[]): Base => ({
   segment,
-  ids: new Map(segment.parts.paths.map((path, at) => [path, segment.parts.blobs[at] as string])),
+  files: new Map(
+    segment.parts.paths.map((path, at) => [
+      path,
+      { id: segment.parts.blobs[at] as string, hash: hashes[at] as string },
+    ]),
+  ),
 })
 
 /** The same content is cut in another way in another language. */

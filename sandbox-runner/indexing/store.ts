@@ -13,11 +13,13 @@ import type { Commit } from '../code/history.ts'
 import type { SegmentParts } from '../code/segment.ts'
 
 /** Counted up whenever the same content would be analysed or packed otherwise. */
-const VERSION = 2
+const VERSION = 3
 const SEGMENTS_KEPT = 40
 
 /** `keys`: all hashes by which the content is known. No analysis: there is nothing in it to be searched. */
 export type Analysed = { keys: string[]; analysis: Analysis | undefined }
+/** `hashes`: of each file of the segment, by which its source knows the content. */
+export type StoredSegment = { parts: SegmentParts; hashes: string[] }
 export type StoredHistory = { head: string; commits: Commit[] }
 
 export class CodeStore {
@@ -60,15 +62,15 @@ export class CodeStore {
     return unpacked<Analysis>(this.analysisOf.get(id)?.packed)
   }
 
-  segment(place: string): SegmentParts | undefined {
+  segment(place: string): StoredSegment | undefined {
     const row = this.db.prepare('SELECT packed FROM segments WHERE place = ?').get(place)
-    return row ? (deserialize(row.packed as Uint8Array) as SegmentParts) : undefined
+    return row ? (deserialize(row.packed as Uint8Array) as StoredSegment) : undefined
   }
 
-  keepSegment(place: string, parts: SegmentParts): void {
+  keepSegment(place: string, segment: StoredSegment): void {
     const keep = this.db.prepare('INSERT OR REPLACE INTO segments (place, at, packed) VALUES (?, ?, ?)')
     this.whole(() => {
-      keep.run(place, Date.now(), serialize(parts))
+      keep.run(place, Date.now(), serialize(segment))
       this.db
         .prepare('DELETE FROM segments WHERE place NOT IN (SELECT place FROM segments ORDER BY at DESC LIMIT ?)')
         .run(SEGMENTS_KEPT)
