@@ -28,6 +28,8 @@ export class Checker {
   readonly rolledBack = new Set<string>()
   /** Runs that a wake-up was given up for. */
   readonly buried = new Set<string>()
+  /** Runs that went with their session. */
+  readonly removed = new Set<string>()
   commits = 0
   /** Places in the inbox of what was sent, by its id. */
   private readonly sent = new Map<string, number>()
@@ -176,6 +178,7 @@ export class Checker {
   forget(sessionId: string): void {
     const gone = [...this.runs.values()].filter(({ run }) => run.sessionId === sessionId).map(({ run }) => run.runId)
     for (const runId of gone) this.runs.delete(runId)
+    for (const runId of gone) this.removed.add(runId)
     for (const [key, runId] of this.keys) if (gone.includes(runId)) this.keys.delete(key)
   }
 

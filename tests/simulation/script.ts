@@ -49,6 +49,7 @@ export function planRuns(random: Random): RunPlan[] {
 
 function planRun(label: string, random: Random, follows: string | undefined): RunPlan {
   const nobody = random.chance(0.12)
+  const removedAfterwards = random.chance(0.06)
   const approval: ApprovalMode = random.pick(['ask', 'ask', 'ask', 'auto', 'auto', 'deny'])
   return {
     label,
@@ -59,7 +60,8 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
     ...(random.chance(0.08) ? { costUsd: random.pick([0.001, 0.002, 0.004]) } : {}),
     callback: random.chance(0.4),
     posts: random.chance(0.3) ? random.int(2, 3) : 1,
-    otherBody: random.chance(0.1),
+    // With its session a key is free again.
+    otherBody: random.chance(0.1) && !removedAfterwards,
     ...(random.chance(0.15) ? { cancelAtMs: random.int(100, 60_000) } : {}),
     saysAtMs: Array.from({ length: nobody ? 8 : random.pick([0, 0, 1, 2, 5]) }, () =>
       random.int(100, nobody ? 8000 : 60_000),
@@ -70,7 +72,7 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
       looksEveryMs: random.int(2000, 12_000),
     })),
     nobody,
-    removedAfterwards: random.chance(0.06),
+    removedAfterwards,
     ...(random.chance(0.15) ? { forkAtMs: random.int(1000, 60_000) } : {}),
   }
 }
