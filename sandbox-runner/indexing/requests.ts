@@ -89,7 +89,7 @@ export async function searchWorkspace(
 ): Promise<Answered> {
   const known = workspace.files()
   const open = () => files.filter((path) => known.get(path)?.kind === 'file' && !isSecretPath(path))
-  const all: Searched = { root: workspace.tree, files: open() }
+  const all: Searched = { root: workspace.tree, files: [Promise.resolve(open())] }
   if (asked && asked.mode !== 'ranked') return exactly(all, asked)
   const folder = folderOf(workspace)
   const { url } = readJson(workspace.beside('origin.json'), Origin) ?? {}
@@ -107,7 +107,7 @@ export async function searchWorkspace(
   const searcher = codeSearchIn(folder)
   let answered = await searcher.ask({ where, waitMs, search: asked })
   if (answered.kind === 'need_files') {
-    const listed = all.files.map((path): [string, string, number] => {
+    const listed = open().map((path): [string, string, number] => {
       const { hash = '', size = 0 } = known.get(path) ?? {}
       return [path, hash, size]
     })
@@ -125,21 +125,23 @@ function originOf(folder: string, url: string | undefined, commit: string | unde
   return repo && commit ? { repo, commit, view: join(folder, 'views', nameOf(repo.commonDir)) } : undefined
 }
 
+/** `files`: in one or more lists, each searched as soon as it is known. Or `texts`, where the files lie nowhere. */
 type Searched = {
   root: string
-  files: string[]
+  files: Promise<string[]>[]
   texts?: (paths: string[]) => AsyncIterable<[path: string, text: string]>
 }
 
 async function filesOf(repo: Repo, view: string, ref: string | undefined): Promise<Searched> {
   const options = { cwd: repo.top, repo, view, timeoutMs: 120_000 }
   if (ref === undefined) {
-    const { stdout } = await git(
-      ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'],
-      options,
-    )
-    const files = stdout.split('\0').filter((path) => path !== '' && !isSecretPath(path))
-    return { root: repo.top, files: files.sort() }
+    const listed = async (...which: string[]) => {
+      const { stdout } = await git(['ls-files', '-z', ...which], options)
+      const files = stdout.split('\0').filter((path) => path !== '' && !isSecretPath(path))
+      return [...new Set(files)]
+    }
+    // What git knows is told at once; for the rest it looks through every folder.
+    return { root: repo.top, files: [listed('--cached'), listed('--others', '--exclude-standard')] }
   }
   const tree = await treeOf(options, ref)
   async function* texts(paths: string[]): AsyncIterable<[string, string]> {
@@ -150,19 +152,26 @@ async function filesOf(repo: Repo, view: string, ref: string | undefined): Promi
     let at = 0
     for await (const { bytes } of blobsOf(options, blobs)) yield [blobs[at++]?.path ?? '', bytes.toString()]
   }
-  return { root: repo.top, files: [...tree.keys()].sort(), texts }
+  return { root: repo.top, files: [Promise.resolve([...tree.keys()].sort())], texts }
 }
 
 /** Lines that have the text, or match the expression; in path order, each a result. */
 async function exactly({ root, files, texts }: Searched, asked: CodeAsked): Promise<Answered> {
   const began = performance.now()
   const { query, limit, mode } = asked
-  const wanted = files.filter(inPaths(asked))
+  const within = inPaths(asked)
   const pattern = readPattern(mode === 'exact' ? escaped(query) : query)
-  const hits = texts
-    ? await linesIn(texts(wanted), new RegExp(pattern.source, pattern.flags), limit)
-    : await search({ root, files: wanted, pattern, limit, timeoutMs: EXACT_MS_MAX })
-  const results = hits.map(
+  const found = await Promise.all(
+    files.map(async (listed) => {
+      const wanted = (await listed).filter(within)
+      return texts
+        ? linesIn(texts(wanted), new RegExp(pattern.source, pattern.flags), limit)
+        : search({ root, files: wanted, pattern, limit, timeoutMs: EXACT_MS_MAX })
+    }),
+  )
+  // In the order of paths, and of lines within a file: both lists are in it already.
+  const hits = found.flat().sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line))
+  const results = hits.slice(0, limit).map(
     ({ path, line, text }): CodeResult => ({
       path,
       startLine: line,
@@ -173,7 +182,11 @@ async function exactly({ root, files, texts }: Searched, asked: CodeAsked): Prom
     }),
   )
   const ms = Math.round(performance.now() - began)
-  return { kind: 'ready', results, indexed: { files: files.length, chunks: 0, left: 0, ms } }
+  return {
+    kind: 'ready',
+    results,
+    indexed: { files: (await Promise.all(files)).flat().length, chunks: 0, left: 0, ms },
+  }
 }
 
 async function linesIn(texts: AsyncIterable<[string, string]>, pattern: RegExp, limit: number) {
