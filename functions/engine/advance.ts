@@ -3,7 +3,7 @@
  * up, or somebody else holds it. Nothing is shown before it is committed. Whatever kills this process leaves the run
  * at its last commit; the next stint goes on from there by the same path.
  */
-import { isClosed } from '../core/inbox.ts'
+import { hasEnded, isClosed } from '../core/inbox.ts'
 import {
   CLAIMS_MAX,
   LEASE_MS,
@@ -35,7 +35,7 @@ export async function advance({ runId, step: at }: Wake, until: () => number, po
     ...(at === undefined ? {} : { step: at }),
   })
   if (!claim.ok) return claim.why
-  const lease = keepLease(runId, claim.token, ports)
+  const lease = keepLease(runId, claim.token, () => hasEnded(held.run), ports)
   const { run, messages, token } = claim
   const held: Held = { run, messages, token, signal: lease.signal, commits: 0 }
   let inbox = claim.inbox
@@ -98,7 +98,7 @@ async function nextEffect(
   until: number,
   ports: Ports,
 ): Promise<Effect | undefined | 'hand_over'> {
-  if (held.run.status === 'waiting' || inbox.some((entry) => entry.type === 'cancel')) return undefined
+  if (held.run.status === 'waiting' || (!hasEnded(held.run) && inbox.some(isCancel))) return undefined
   const pause = pauseMs(held.run, ports.clock.now())
   if (pause > NAP_MS_MAX || (pause > 0 && ports.clock.now() + pause >= until)) return 'hand_over'
   if (pause > 0) await ports.clock.sleep(pause, held.signal)
@@ -214,11 +214,13 @@ async function release(held: Held, delayMs: number, { store, clock }: Ports): Pr
 const pauseMs = ({ action }: Run, now: number): number =>
   Math.max(0, ('notBefore' in action ? (action.notBefore ?? now) : now) - now)
 
+const isCancel = ({ type }: InboxEntry): boolean => type === 'cancel'
+
 /** True when what was sent is what the run waits for: then it goes on at once. */
 const answers = ({ waitingFor }: Run, inbox: InboxEntry[]): boolean =>
   inbox.some(
     (entry) =>
-      entry.type === 'cancel' ||
+      isCancel(entry) ||
       (entry.type === 'decision' && waitingFor?.kind === 'approval' && entry.decision.callId === waitingFor.callId) ||
       (entry.type === 'message' && waitingFor?.kind === 'question'),
   )
@@ -230,32 +232,32 @@ function merge(known: InboxEntry[], news: InboxEntry[]): InboxEntry[] {
 
 /**
  * Renews the lease while the stint works. Its signal breaks the work off when somebody cancels or the lease is lost;
- * other news waits for the next step.
+ * other news waits for the next step. Who has ended cannot be cancelled: its callback is sent all the same.
  */
-function keepLease(runId: string, token: number, { store, clock }: Ports) {
+function keepLease(runId: string, token: number, ended: () => boolean, { store, clock }: Ports) {
   const work = new AbortController()
-  const ended = new AbortController()
+  const over = new AbortController()
   let lost = false
   let news: InboxEntry[] = []
   const watch = async () => {
-    while (!ended.signal.aborted) {
-      await clock.sleep(LEASE_RENEW_MS, ended.signal)
-      if (ended.signal.aborted) return
+    while (!over.signal.aborted) {
+      await clock.sleep(LEASE_RENEW_MS, over.signal)
+      if (over.signal.aborted) return
       try {
         const found = await store.renew({ runId, token, leaseMs: LEASE_MS, now: clock.now() })
-        if (ended.signal.aborted) return
+        if (over.signal.aborted) return
         if (found === undefined) {
           lost = true
           work.abort()
           return
         }
         news = found
-        if (found.some((entry) => entry.type === 'cancel')) work.abort()
+        if (!ended() && found.some(isCancel)) work.abort()
       } catch {
         // A store that does not answer now may answer before the lease runs out.
       }
     }
   }
   void watch()
-  return { signal: work.signal, lost: () => lost, news: () => news, end: () => ended.abort() }
+  return { signal: work.signal, lost: () => lost, news: () => news, end: () => over.abort() }
 }

@@ -205,7 +205,9 @@ export class Checker {
     }
     this.runs.set(run.runId, seen)
     for (const event of events) this.everCommitted.add(event)
-    for (const message of messages) this.take(seen, JSON.parse(message) as Message)
+    // What a fork brings along was told to the run it comes from, which may have been cancelled.
+    const inherited = first?.posts.some(isCancel)
+    for (const message of messages) this.take(seen, JSON.parse(message) as Message, inherited)
     return seen
   }
 
@@ -234,14 +236,10 @@ export class Checker {
     if (run.usage.costUsd > run.limits.costUsd + 0.001) throw new Violation('I10', `spent $${run.usage.costUsd}`)
   }
 
-  private take(seen: Seen, message: Message): void {
+  private take(seen: Seen, message: Message, cancelled = seen.posts.some(isCancel)): void {
     if (message.role === 'assistant')
       for (const call of message.calls) this.calls.set(call.callId, { tool: call.tool, args: call.arguments })
-    seen.told = tell(
-      seen.told,
-      message,
-      seen.posts.some((entry) => entry.type === 'cancel'),
-    )
+    seen.told = tell(seen.told, message, cancelled)
   }
 
   private known(runId: string): Seen {
@@ -252,3 +250,5 @@ export class Checker {
 }
 
 const text = (record: unknown): string => JSON.stringify(record)
+
+const isCancel = ({ type }: InboxEntry): boolean => type === 'cancel'
