@@ -79,6 +79,7 @@ const Schema = z.object({
     .pipe(z.array(z.string().startsWith('/', 'must be absolute paths, separated by commas')))
     .optional(),
   STINT_REPO_HOSTS: list.default(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org']),
+  STINT_ROLE: z.enum(['all', 'api', 'worker'], { error: 'must be all, api or worker' }).default('all'),
   STINT_HOME: z.string().default(() => join(homedir(), '.stint')),
   PORT: z.coerce
     .number({ error: 'is no number' })
@@ -125,6 +126,10 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     throw new InvalidEnvironment(['REDIS_URL and UPSTASH_REDIS_REST_URL both name where runs are kept: unset one'])
   if (env.SQS_QUEUE_URL && env.QSTASH_TOKEN)
     throw new InvalidEnvironment(['SQS_QUEUE_URL and QSTASH_TOKEN both name how the next stint is woken: unset one'])
+  if (env.STINT_ROLE !== 'all' && !(env.REDIS_URL || env.SQS_QUEUE_URL || env.QSTASH_TOKEN))
+    throw new InvalidEnvironment([
+      `STINT_ROLE is ${env.STINT_ROLE}, but API and workers share no queue: set REDIS_URL, SQS_QUEUE_URL or QSTASH_TOKEN, or leave STINT_ROLE on all`,
+    ])
   const half = HALVES.filter((names) => names.some((name) => env[name]) && !names.every((name) => env[name]))
   if (half.length > 0)
     throw new InvalidEnvironment(

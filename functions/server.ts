@@ -28,8 +28,11 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
   const { agent, wired, work, tidy, stop } = await openBackend(env, log, only)
   const { ports, queue, where, longTerm, longTermWhere, modelConfigured, page } = wired
   const timer = new AbortController()
-  if (queue.start) queue.start(work)
-  else void sweepOften(agent, timer.signal, log)
+  // A terminal does both for its own runs, whatever a server here would do.
+  const isApi = only !== undefined || env.STINT_ROLE !== 'worker'
+  const works = only !== undefined || env.STINT_ROLE !== 'api'
+  if (!queue.start) void sweepOften(agent, timer.signal, log)
+  else if (works) queue.start(work)
   if (!only) void tidyOften(tidy, ports.clock, timer.signal)
   /** A real call, because a key that is set may still be wrong. */
   const checkModel = async () => {
@@ -54,6 +57,7 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
       )
   const app = createApp({
     agent,
+    api: isApi,
     keys: env.STINT_API_KEY_HASHES ?? [],
     ratePerMinute: env.STINT_RATE_PER_MINUTE,
     repoRoots: env.STINT_REPO_ROOTS ?? [],
@@ -62,7 +66,7 @@ export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boo
     modelConfigured,
     version: VERSION,
     page,
-    ...(queue.verify
+    ...(queue.verify && works
       ? { wakes: { verify: queue.verify, work, sweep: () => agent.sweep(), clock: ports.clock, log } }
       : {}),
     log,

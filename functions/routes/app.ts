@@ -96,15 +96,9 @@ export function createApp(face: Face): OpenAPIHono<Vars> {
     problem(c, 'not_found', { detail: `There is no ${c.req.method} ${c.req.path}; /docs lists what there is.` }),
   )
 
-  app.route('/', executeRoutes(face))
-  app.route('/', runRoutes(face))
-  app.route('/', sendRoutes(face))
-  app.route('/', sessionRoutes(face))
-  app.route('/', toolRoutes(face))
-  app.route('/', codeRoutes(face))
-  app.route(
-    '/',
-    systemRoutes(face, () => app),
-  )
+  const { health, pages } = systemRoutes(face, () => app)
+  const routes = [executeRoutes, runRoutes, sendRoutes, sessionRoutes, toolRoutes, codeRoutes, () => pages]
+  for (const make of face.api ? routes : []) app.route('/', make(face))
+  app.route('/', health)
   return app
 }

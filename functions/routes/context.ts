@@ -21,6 +21,8 @@ export type WakeDoor = {
 
 export type Face = {
   agent: AICodeAgent
+  /** False: a worker, which tells only how it is and takes wake-ups. */
+  api: boolean
   /** API keys; none means a keyless server, which is on loopback. */
   keys: { id: string; scopes: string[]; hash: string }[]
   ratePerMinute: number

@@ -7,8 +7,10 @@ import { problem } from './problem.ts'
 const CONTENT_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+/** `pages` are the interface's own description and the console; a worker has only `health`. */
 export function systemRoutes(face: Face, whole: () => OpenAPIHono<Vars>) {
   const app = makeRouter()
+  const pages = makeRouter()
 
   const health = createRoute({
     method: 'get',
@@ -34,7 +36,7 @@ export function systemRoutes(face: Face, whole: () => OpenAPIHono<Vars>) {
     return c.json({ ready: all, checks }, all ? 200 : 503)
   })
 
-  app.get('/openapi.json', (c) =>
+  pages.get('/openapi.json', (c) =>
     c.json(
       whole().getOpenAPI31Document({
         openapi: '3.1.0',
@@ -48,7 +50,7 @@ export function systemRoutes(face: Face, whole: () => OpenAPIHono<Vars>) {
     ),
   )
   for (const path of ['/', '/docs', '/console.js', '/docs.js', '/console.css'])
-    app.get(path, (c) => {
+    pages.get(path, (c) => {
       const page = face.page(path)
       if (!page) return problem(c, 'not_found')
       return c.body(page.body, 200, {
@@ -59,5 +61,5 @@ export function systemRoutes(face: Face, whole: () => OpenAPIHono<Vars>) {
         'x-frame-options': 'DENY',
       })
     })
-  return app
+  return { health: app, pages }
 }
