@@ -1,14 +1,17 @@
 /** Many seeds one after the other, what they showed, and what they did not. */
 import { FAULT_NAMES } from './faults.ts'
-import { type Report, simulate } from './run.ts'
-import { REDIS_URL, redisBackend, redisMissing } from './world/redis.ts'
-import { sqliteBackend } from './world/sqlite.ts'
+import type { Report } from './run.ts'
+import { shared } from './shared.ts'
+import { REDIS_URL, redisMissing } from './world/redis.ts'
+import { openWorlds } from './worlds.ts'
 
 export type BatchOptions = {
   seeds: number
   from: number
   seed?: string | undefined
   store: 'sqlite' | 'redis' | 'both'
+  /** Processes that the seeds are shared among. */
+  jobs: number
   mutant?: string | undefined
   verbose: boolean
 }
@@ -35,29 +38,30 @@ export async function batch(options: BatchOptions): Promise<0 | 1 | 2> {
 }
 
 async function oneStore(kind: 'sqlite' | 'redis', options: BatchOptions): Promise<boolean> {
-  const owners = { mayLive: (_: string) => true }
-  const backend = kind === 'sqlite' ? sqliteBackend((owner) => owners.mayLive(owner)) : await redisBackend(REDIS_URL)
   const sum = new Sum(kind)
-  const seeds =
-    options.seed !== undefined
-      ? [options.seed]
-      : Array.from({ length: options.seeds }, (_, i) => String(options.from + i))
-  try {
-    for (const seed of seeds) {
-      const report = await simulate(seed, backend, owners, { verbose: options.seed !== undefined })
-      sum.add(report)
-      if (options.seed !== undefined) print(report.trace.join('\n'))
-      else if (options.verbose)
-        print(`${seed} ${report.mood} runs ${report.runs} commits ${report.commits} turns ${report.turns}`)
-      if (report.violation) {
-        explain(report, options)
-        return true
-      }
-    }
-  } finally {
-    await backend.close()
+  const reports = options.seed === undefined ? shared(kind, seedsOf(options), options) : replay(kind, options.seed)
+  for await (const report of reports) {
+    sum.add(report)
+    if (options.seed !== undefined) print(report.trace.join('\n'))
+    else if (options.verbose)
+      print(`${report.seed} ${report.mood} runs ${report.runs} commits ${report.commits} turns ${report.turns}`)
+    if (!report.violation) continue
+    explain(report, options)
+    return true
   }
   return sum.tell(options)
+}
+
+const seedsOf = ({ seeds, from }: BatchOptions): string[] => Array.from({ length: seeds }, (_, i) => String(from + i))
+
+/** One seed again, here, with all of its trace. */
+async function* replay(kind: 'sqlite' | 'redis', seed: string): AsyncGenerator<Report> {
+  const worlds = await openWorlds(kind)
+  try {
+    yield await worlds.run(seed, { verbose: true })
+  } finally {
+    await worlds.close()
+  }
 }
 
 function explain({ violation, seed, trace, store }: Report, { mutant, seed: replayed }: BatchOptions): void {

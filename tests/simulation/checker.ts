@@ -100,9 +100,12 @@ export class Checker {
     seen.changedAt = at
     const { run } = commit
     await compare(this.backend, seen, commit.messages.length, commit.events.length)
-    if (run.head && run.head.id !== seen.run.head?.id) await restorable(this.backend, run, seen.told.files)
+    // What follows the end of a run moves nothing: a later run of its session may have been at work meanwhile.
+    if (run.head && run.head.id !== seen.run.head?.id) {
+      await restorable(this.backend, run, seen.told.files)
+      this.workspaces.set(run.workspaceId, seen.told.files)
+    }
     seen.run = run
-    if (run.head) this.workspaces.set(run.workspaceId, seen.told.files)
   }
 
   posted({ runId, id, entry }: Post, reply: PostReply, at: number): void {
@@ -137,9 +140,10 @@ export class Checker {
   save(runId: string): () => void {
     const seen = this.known(runId)
     const before = { ...seen, messages: [...seen.messages], events: [...seen.events], commits: new Set(seen.commits) }
+    const files = this.workspaces.get(seen.run.workspaceId)
     return () => {
       Object.assign(seen, before)
-      this.workspaces.set(seen.run.workspaceId, seen.told.files)
+      if (files) this.workspaces.set(seen.run.workspaceId, files)
       this.rolledBack.add(runId)
     }
   }
@@ -208,6 +212,7 @@ export class Checker {
     // What a fork brings along was told to the run it comes from, which may have been cancelled.
     const inherited = first?.posts.some(isCancel)
     for (const message of messages) this.take(seen, JSON.parse(message) as Message, inherited)
+    if (run.forkedFrom) this.workspaces.set(run.workspaceId, seen.told.files)
     return seen
   }
 
