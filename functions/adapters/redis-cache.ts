@@ -4,7 +4,7 @@
  */
 import { CACHE_MS_MAX } from '../core/limits.ts'
 import type { Cache } from '../ports.ts'
-import type { RedisTransport } from './redis-store.ts'
+import type { RedisTransport } from './redis-transport.ts'
 
 /** Commands in order, in one round trip; throws when one was refused. */
 export type Send = (commands: (string | number)[][]) => Promise<unknown[]>

@@ -8,26 +8,14 @@
  *     gone:{shard} zset of runs that expire and leave objects behind
  *     due:{shard}, index:{shard} zsets of 16 shards, so that runs do not queue for one key · idempotency:{key}
  */
-import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { awaitedTopic, isClosed, topicOf } from '../core/inbox.ts'
 import { RUN_KEPT_MS, SESSION_KEPT_MS, WAKE_GRACE_MS } from '../core/limits.ts'
-import { Event, Feedback, InboxEntry, Layer, Message, Run, Session } from '../core/types.ts'
+import { InboxEntry, type Layer, type Message, Run } from '../core/types.ts'
 import type { Mark, Owner, Snapshots, Store } from '../ports.ts'
-import { SCRIPTS } from './redis-scripts.ts'
-
-export type RedisTransport = {
-  /** Sends commands in one round trip and answers in order; a refused command is an Error in its place. May throw. */
-  send(commands: (string | number)[][]): Promise<unknown[]>
-  /** First line of every script, where the server needs one. */
-  scriptHeader?: string
-  close(): Promise<void>
-}
-
-/** What Redis refused, or that it cannot be reached: never with the command, which may hold prompts and secrets. */
-export class RedisError extends Error {
-  readonly code = 'store_unavailable'
-}
+import { redisReads } from './redis-reads.ts'
+import { partOf, placeOf, redisRecords, SHARDS, shards } from './redis-records.ts'
+import { redisRemoval } from './redis-removal.ts'
+import type { RedisTransport } from './redis-transport.ts'
 
 export type RedisStoreOptions = {
   transport: RedisTransport
@@ -41,57 +29,14 @@ export type RedisStoreOptions = {
   kept?: { run: number; session: number }
 }
 
-const SHARDS = 16
 const IDEMPOTENCY_MS = 24 * 3600_000
-const BODY_BYTES_MAX = 64 * 1024
-/** Begins a body that is elsewhere; no JSON text begins so. */
-const ELSEWHERE = '\u0001'
-const RUNS_LOOKED_AT_MAX = 2000
-const GONE_AT_ONCE_MAX = 100
 const KEPT = { run: RUN_KEPT_MS, session: SESSION_KEPT_MS }
 
 export function redisStore(options: RedisStoreOptions): Store {
   const { transport, objects, prefix = 'stint:', mayLive = () => true, kept = KEPT } = options
-  const key = (...parts: (string | number)[]): string => prefix + parts.join(':')
-  const shardOf = (runId: string): number => crc32(runId) % SHARDS
-  const dueKey = (runId: string): string => key('due', shardOf(runId))
-  const indexKey = (runId: string): string => key('index', shardOf(runId))
-  const goneKey = (shard: number): string => key('gone', shard)
-  const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
-
-  /** One round trip; a command that was refused throws, without what was in it. */
-  async function all(commands: (string | number)[][]): Promise<unknown[]> {
-    const replies = await transport.send(commands)
-    for (const reply of replies) if (reply instanceof Error) throw reply
-    return replies
-  }
-  const ask = async <T>(...command: (string | number)[]): Promise<T> => (await all([command]))[0] as T
-
-  const run1 = scriptRunner(transport)
-  const script = async (name: keyof typeof SCRIPTS, keys: string[], args: (string | number)[]): Promise<string[]> =>
-    (await run1(name, [{ keys, args }]))[0] as string[]
-
-  /** A record as it is stored, and the object it went to when it is large. */
-  async function pack(record: unknown, user: string): Promise<{ text: string; object?: string }> {
-    const text = JSON.stringify(record)
-    if (Buffer.byteLength(text) <= BODY_BYTES_MAX) return { text }
-    // Under the name of its user: no two runs share one, so that it goes when its run does, whoever begins meanwhile.
-    const object = await objects.put(Buffer.from(`${user}\n${text}`))
-    await ask('SADD', key('object', object), user)
-    return { text: ELSEWHERE + object, object }
-  }
-  async function packAll(records: unknown[], user: string): Promise<{ texts: string[]; objects: string[] }> {
-    const packed = await Promise.all(records.map((record) => pack(record, user)))
-    return { texts: packed.map(({ text }) => text), objects: packed.flatMap(({ object }) => object ?? []) }
-  }
-  async function unpack(text: string): Promise<unknown> {
-    if (!text.startsWith(ELSEWHERE)) return JSON.parse(text)
-    const bytes = await objects.get(text.slice(1))
-    if (!bytes) throw new Error(`the stored object ${text.slice(1)} is gone`)
-    const body = Buffer.from(bytes).toString()
-    return JSON.parse(body.startsWith('run_') ? body.slice(body.indexOf('\n')) : body)
-  }
-  const unpackAll = (texts: string[]): Promise<unknown[]> => Promise.all(texts.map(unpack))
+  const records = redisRecords({ transport, objects, prefix })
+  const { key, dueKey, indexKey, goneKey, all, ask, run1, script, pack, packAll, unpack, unpackAll } = records
+  const reads = redisReads(records)
 
   /** Entries as they lie in the list from `seen` on: a topic, a line end, the entry without its number. */
   const inboxOf = (entries: string[], seen: string): InboxEntry[] =>
@@ -106,37 +51,12 @@ export function redisStore(options: RedisStoreOptions): Store {
   }
   const markOf = ({ step, messageSeq, head }: Run): string =>
     JSON.stringify({ step, messageSeq, ...(head ? { head } : {}) } satisfies Mark)
-  const placeOf = (repo: string): string => createHash('sha256').update(repo).digest('hex')
-
-  async function runOf(runId: string): Promise<Run | undefined> {
-    const text = await ask<string | null>('HGET', key('run', runId), 'run')
-    return text === null ? undefined : Run.parse(await unpack(text))
-  }
-
-  /** Takes a user off each object; answers those that have none left. */
-  async function unused(used: { id: string; user: string }[]): Promise<string[]> {
-    if (used.length === 0) return []
-    const left = await all(
-      used.flatMap(({ id, user }) => [
-        ['SREM', key('object', id), user],
-        ['SCARD', key('object', id)],
-      ]),
-    )
-    return used.filter((_, i) => Number(left[2 * i + 1]) === 0).map(({ id }) => id)
-  }
-
-  /** Ids newest first, beyond the cursor. */
-  async function newest(sessionId: string | undefined, limit: number, cursor: string | undefined): Promise<string[]> {
-    const zsets = sessionId ? [key('session', sessionId, 'runs')] : shards.map((shard) => key('index', shard))
-    const found = await all(
-      zsets.map((zset) => ['ZREVRANGEBYLEX', zset, cursor ? `(${cursor}` : '+', '-', 'LIMIT', 0, limit]),
-    )
-    return (found.flat() as string[]).sort((a, b) => (a < b ? 1 : -1)).slice(0, limit)
-  }
 
   /** Runs whose lease is held by a process that is known to be gone. */
   async function orphans(now: number, limit: number): Promise<string[]> {
-    const found = await all(shards.map((shard) => ['ZRANGEBYSCORE', key('due', shard), now, '+inf', 'LIMIT', 0, limit]))
+    const found = await all(
+      shards().map((shard) => ['ZRANGEBYSCORE', key('due', shard), now, '+inf', 'LIMIT', 0, limit]),
+    )
     const ids = found.flat() as string[]
     if (ids.length === 0) return []
     const held = (await all(ids.map((id) => ['HMGET', key('run', id), 'owner', 'until']))) as (string | null)[][]
@@ -147,6 +67,9 @@ export function redisStore(options: RedisStoreOptions): Store {
   }
 
   return {
+    ...reads,
+    ...redisRemoval(records, reads, objects),
+
     async start({ run, session, goesOn, archived, messages, events, layers, idempotency, now }) {
       const { runId, sessionId, workspaceId } = run
       const record = await pack(run, runId)
@@ -190,7 +113,7 @@ export function redisStore(options: RedisStoreOptions): Store {
       if (code === 'NOT_FOUND') return { ok: false, code: 'session_not_found' }
       if (code === 'MOVED') return { ok: false, code: 'session_moved' }
       if (code === 'OK') return { ok: true, run, existed: false }
-      const first = await runOf(other)
+      const first = await reads.run(other)
       if (!first) throw new Error(`run ${other} is being removed`)
       return { ok: true, run: first, existed: true }
     },
@@ -248,7 +171,7 @@ export function redisStore(options: RedisStoreOptions): Store {
           indexKey(runId),
           key('run', runId, 'sent'),
           key('run', runId, 'journal'),
-          goneKey(shardOf(runId)),
+          goneKey(runId),
         ],
         [
           ...[runId, token, after, id, now, keepMs, dueAt ?? '', run.status, isClosed(run) ? 1 : 0, run.step],
@@ -300,7 +223,7 @@ export function redisStore(options: RedisStoreOptions): Store {
       const each = againMs > 0 ? Math.ceil(limit / SHARDS) : limit
       const found = await run1(
         'DUE',
-        shards.map((shard) => ({ keys: [key('due', shard)], args: [now, each, againMs] })),
+        shards().map((shard) => ({ keys: [key('due', shard)], args: [now, each, againMs] })),
       )
       const late = (found as string[][])
         .flatMap((pairs) => pairs.flatMap((id, i) => (i % 2 ? [] : [{ id, at: Number(pairs[i + 1]) }])))
@@ -316,140 +239,6 @@ export function redisStore(options: RedisStoreOptions): Store {
       return Number(await script('RATE', [key('run', runId)], [JSON.stringify(feedback)])) === 1
     },
 
-    run: runOf,
-
-    async runs({ sessionId, status, limit, cursor }) {
-      const items: Run[] = []
-      let [from, looked] = [cursor, 0]
-      while (items.length <= limit && looked < RUNS_LOOKED_AT_MAX) {
-        const ids = await newest(sessionId, limit + 1, from)
-        if (ids.length === 0) break
-        looked += ids.length
-        from = ids.at(-1)
-        const found = await all(ids.map((id) => ['HMGET', key('run', id), 'run', 'status']))
-        for (const [text, its] of found as [string | null, string | null][])
-          if (text !== null && (!status || its === status)) items.push(Run.parse(await unpack(text)))
-        if (ids.length <= limit) break
-      }
-      const page = items.slice(0, limit)
-      const last = page.at(-1)
-      return items.length > limit && last ? { items: page, nextCursor: last.runId } : { items: page }
-    },
-
-    async session(sessionId) {
-      const found = await ask<(string | null)[]>('HMGET', key('session', sessionId), 'session', 'head', 'updated')
-      const [session, head, updated] = found
-      if (!session) return undefined
-      const moved = head ? { head: JSON.parse(head) as unknown, updatedAt: Number(updated) } : {}
-      return Session.parse({ ...JSON.parse(session), ...moved })
-    },
-
-    async messages(runId, after, limit) {
-      const texts = await ask<string[]>('LRANGE', key('run', runId, 'messages'), after, limit ? after + limit - 1 : -1)
-      return (await unpackAll(texts)).map((message) => Message.parse(message))
-    },
-
-    async events(runId, after, limit) {
-      const texts = await ask<string[]>('LRANGE', key('run', runId, 'events'), after, limit ? after + limit - 1 : -1)
-      return (await unpackAll(texts)).map((event) => Event.parse(event))
-    },
-
-    async marks(runId) {
-      const texts = await ask<string[]>('LRANGE', key('run', runId, 'marks'), 0, -1)
-      return texts.map((text) => JSON.parse(text) as Mark)
-    },
-
-    async feedback(runId) {
-      const text = await ask<string | null>('HGET', key('run', runId), 'feedback')
-      return text ? Feedback.parse(JSON.parse(text)) : undefined
-    },
-
-    async remembered({ sessionId, repo }) {
-      const places = [sessionId, ...(repo === undefined ? [] : [placeOf(repo)])]
-      return (await all(places.map((place) => ['SMEMBERS', key('remembered', place)]))).flat() as string[]
-    },
-
-    async layers(workspaceId) {
-      const texts = await ask<string[]>('HVALS', key('layers', workspaceId))
-      return texts.map((text) => Layer.parse(JSON.parse(text))).sort((a, b) => a.snapshot.count - b.snapshot.count)
-    },
-
-    async deleteSession(sessionId) {
-      for (;;) {
-        const session = await this.session(sessionId)
-        if (!session) return { ok: false, why: 'gone' }
-        const ids = await ask<string[]>('ZRANGE', key('session', sessionId, 'runs'), 0, -1)
-        const idempotency = ids.length === 0 ? [] : await all(ids.map((id) => ['HGET', key('run', id), 'idem']))
-        const bodies = ids.length === 0 ? [] : await all(ids.map((id) => ['SMEMBERS', key('run', id, 'objects')]))
-        const layers = await this.layers(session.workspaceId)
-        const gone = [
-          key('session', sessionId),
-          key('session', sessionId, 'runs'),
-          key('layers', session.workspaceId),
-          key('remembered', sessionId),
-          ...ids.flatMap((id) => RUN_PARTS.map((part) => partOf(key('run', id), part))),
-          ...(idempotency as (string | null)[]).filter((text): text is string => !!text),
-        ]
-        const keys = [...gone, ...ids.flatMap((id) => [indexKey(id), dueKey(id), goneKey(shardOf(id))])]
-        const [code] = await script('FORGET', keys, [ids.length, gone.length, ...ids])
-        if (code === 'AGAIN') continue
-        if (code !== 'OK') return { ok: false, why: code === 'BUSY' ? 'busy' : 'gone' }
-        const used = [
-          ...layers.map(({ id, inline }) => ({ id, user: session.workspaceId, counted: inline === undefined })),
-          ...ids.flatMap((runId, i) => (bodies[i] as string[]).map((id) => ({ id, user: runId, counted: true }))),
-        ]
-        const own = used.filter((object) => !object.counted).map(({ id }) => id)
-        const free = await unused(used.filter((object) => object.counted))
-        return { ok: true, workspaceId: session.workspaceId, layerIds: [...new Set([...own, ...free])] }
-      }
-    },
-
-    release: (workspaceId, objectIds) => unused(objectIds.map((id) => ({ id, user: workspaceId }))),
-
-    async tidy(now) {
-      for (const shard of shards) {
-        const ids = await ask<string[]>('ZRANGEBYSCORE', goneKey(shard), '-inf', now, 'LIMIT', 0, GONE_AT_ONCE_MAX)
-        for (const runId of ids) {
-          const bodies = await ask<string[]>('SMEMBERS', key('run', runId, 'objects'))
-          // The record of whose they are goes last: whatever breaks off here is taken up by the next.
-          await objects.delete(await unused(bodies.map((id) => ({ id, user: runId }))))
-          await all([
-            ['DEL', key('run', runId, 'objects')],
-            ['ZREM', goneKey(shard), runId],
-          ])
-        }
-      }
-    },
-
     close: () => transport.close(),
-  }
-}
-
-const RUN_PARTS = ['run', 'messages', 'events', 'marks', 'inbox', 'sent', 'journal', 'objects']
-const partOf = (run: string, part: string): string => (part === 'run' ? run : `${run}:${part}`)
-
-type Invocation = { keys: string[]; args: (string | number)[] }
-
-/** Runs scripts by their hash, and sends the text to a server that does not know it yet. */
-function scriptRunner(transport: RedisTransport) {
-  const made = Object.fromEntries(
-    Object.entries(SCRIPTS).map(([name, body]) => {
-      const text = transport.scriptHeader ? `${transport.scriptHeader}\n${body}` : body
-      return [name, { text, sha: createHash('sha1').update(text).digest('hex') }]
-    }),
-  ) as Record<keyof typeof SCRIPTS, { text: string; sha: string }>
-  return async (name: keyof typeof SCRIPTS, invocations: Invocation[]): Promise<unknown[]> => {
-    const { text, sha } = made[name]
-    const commands = (verb: string, body: string) =>
-      invocations.map(({ keys, args }) => [verb, body, keys.length, ...keys, ...args])
-    const replies = await transport.send(commands('EVALSHA', sha))
-    const unknown = replies.flatMap((reply, i) => (reply instanceof Error && /NOSCRIPT/.test(reply.message) ? [i] : []))
-    if (unknown.length > 0) {
-      const texts = commands('EVAL', text)
-      const again = await transport.send(unknown.map((i) => texts[i] ?? []))
-      for (const [n, i] of unknown.entries()) replies[i] = again[n]
-    }
-    for (const reply of replies) if (reply instanceof Error) throw reply
-    return replies
   }
 }

@@ -1,6 +1,6 @@
 /** Redis over TCP (or TLS), through ioredis. A reply that got lost is asked for again: no script does a thing twice. */
 import { Redis } from 'ioredis'
-import { RedisError, type RedisTransport } from './redis-store.ts'
+import { RedisError, type RedisTransport } from './redis-transport.ts'
 
 export function redisTcp(url: string): RedisTransport {
   const client = new Redis(url, {

@@ -4,7 +4,7 @@
  * Here: one request a round trip, sent once more when no answer came (no script of ours does a thing twice), and errors
  * that say what the server said. Protocol: upstash.com/docs/redis/features/restapi.
  */
-import { RedisError, type RedisTransport } from './redis-store.ts'
+import { RedisError, type RedisTransport } from './redis-transport.ts'
 
 const REQUEST_MS_MAX = 10_000
 const TRIES = 2
