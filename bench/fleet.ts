@@ -1,5 +1,5 @@
 /**
- * `node bench/fleet.ts [RUNS] [KILL_EVERY_S]`: many runs of 20 turns at once on two servers that share one real Redis,
+ * `npm run bench:fleet -- [RUNS] [KILL_EVERY_S]`: many runs of 20 turns at once on two servers that share one real Redis,
  * while one of the two is killed every few seconds. Afterwards every run has ended once, every transcript equals its
  * script, no event is missing, and no answer was paid for twice but those in flight at a kill. Prints throughput and
  * the time of a step. Needs REDIS_URL (default redis://127.0.0.1:6379); its keys have a prefix of their own.
