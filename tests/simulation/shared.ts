@@ -9,6 +9,8 @@ import type { Report } from './run.ts'
 
 /** Small enough that processes end together, large enough to be worth a message. */
 const SEEDS_A_SHARE = 10
+/** Processes that died in a world leave promises that nobody settles: a part makes room by ending now and then. */
+const SHARES_A_LIFE = 100
 
 export async function* shared(
   store: Share['store'],
@@ -17,27 +19,33 @@ export async function* shared(
 ): AsyncGenerator<Report> {
   const shares: Share[] = []
   for (let i = 0; i < seeds.length; i += SEEDS_A_SHARE) shares.push({ store, seeds: seeds.slice(i, i + SEEDS_A_SHARE) })
-  const parts = Array.from({ length: Math.min(jobs, shares.length) }, () => start(mutant))
   const answers = shares.map(() => Promise.withResolvers<Answer>())
   for (const { promise } of answers) promise.catch(() => {})
   let [next, stopped] = [0, false]
-  const work = parts.map(async (part) => {
+  const work = async () => {
     while (next < shares.length && !stopped) {
-      const mine = next++
-      const share = shares[mine]
-      if (share) await ask(part, share).then(answers[mine]?.resolve, answers[mine]?.reject)
+      const part = start(mutant)
+      for (let done = 0; done < SHARES_A_LIFE && next < shares.length && !stopped; done++) {
+        const mine = next++
+        const share = shares[mine]
+        if (share) await ask(part, share).then(answers[mine]?.resolve, answers[mine]?.reject)
+      }
+      if (part.connected) part.disconnect()
     }
-  })
+  }
+  const working = Array.from({ length: Math.min(jobs, shares.length) }, work)
   try {
-    for (const { promise } of answers)
+    for (const [i, { promise }] of answers.entries()) {
       for (const report of (await promise).reports) {
         yield report
         if (report.violation) return
       }
+      // A long batch does not keep what it has told.
+      delete answers[i]
+    }
   } finally {
     stopped = true
-    await Promise.all(work)
-    for (const part of parts) part.disconnect()
+    await Promise.all(working)
   }
 }
 
