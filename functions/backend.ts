@@ -15,6 +15,7 @@ export type Backend = {
   agent: AICodeAgent
   wired: Wired
   work: Work
+  env: Env
   log: Log
   /** Removes what is kept no longer, once an hour in this process at most. Never throws. */
   tidy(): Promise<void>
@@ -49,6 +50,7 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
     agent,
     wired,
     work,
+    env,
     log,
     async tidy() {
       if (ports.clock.now() < tidyAt) return

@@ -88,6 +88,8 @@ const Schema = z.object({
     .max(65_535, 'must be 0 to 65535')
     .default(8787),
   HOST: z.string().default('127.0.0.1'),
+  /** Set by Lambda itself, and by nobody else. */
+  AWS_LAMBDA_FUNCTION_NAME: z.string().optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 export type Env = z.infer<typeof Schema>
@@ -153,3 +155,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
 }
 
 export const isLoopback = (host: string): boolean => /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/i.test(host)
+
+/** Needs no key, because only this machine can ask: never a function of a cloud, whatever its HOST says. */
+export const isKeyless = (env: Env): boolean =>
+  isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length && env.AWS_LAMBDA_FUNCTION_NAME === undefined

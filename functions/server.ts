@@ -7,11 +7,10 @@ import { serve } from '@hono/node-server'
 import { openBackend } from './backend.ts'
 import { SWEEP_AGAIN_MS, TIDY_EVERY_MS } from './core/limits.ts'
 import type { AICodeAgent } from './engine/agent.ts'
-import { type Env, InvalidEnvironment, isLoopback, readEnv } from './env.ts'
+import { type Env, InvalidEnvironment, isKeyless, readEnv } from './env.ts'
+import { faceOf } from './face.ts'
 import type { Clock, Wake } from './ports.ts'
-import { createApp } from './routes/app.ts'
 import { jsonLog, type Log } from './telemetry/log.ts'
-import { VERSION } from './version.ts'
 
 export type System = {
   agent: AICodeAgent
@@ -25,66 +24,20 @@ export type System = {
 
 /** `only` limits the worker to some runs: a terminal advances its own and leaves others to the server. */
 export async function startSystem(env: Env, log: Log, only?: (wake: Wake) => boolean): Promise<System> {
-  const { agent, wired, work, tidy, stop } = await openBackend(env, log, only)
-  const { ports, queue, where, longTerm, longTermWhere, modelConfigured, page } = wired
+  const backend = await openBackend(env, log, only)
+  const { agent, wired, work, tidy, stop } = backend
+  const { ports, queue } = wired
   const timer = new AbortController()
   // A terminal does both for its own runs, whatever a server here would do.
-  const isApi = only !== undefined || env.STINT_ROLE !== 'worker'
+  const api = only !== undefined || env.STINT_ROLE !== 'worker'
   const works = only !== undefined || env.STINT_ROLE !== 'api'
   if (!queue.start) void sweepOften(agent, timer.signal, log)
   else if (works) queue.start(work)
   if (!only) void tidyOften(tidy, ports.clock, timer.signal)
-  /** A real call, because a key that is set may still be wrong. */
-  const checkModel = async () => {
-    if (!modelConfigured) return { ok: false, detail: 'no model is configured: set GROQ_API_KEY' }
-    const listed = await ports.model.list(AbortSignal.timeout(5000))
-    if (!listed.ok)
-      return {
-        ok: false,
-        detail: `${env.GROQ_BASE_URL ?? 'Groq'}: ${listed.message} (${listed.status || listed.code})`,
-      }
-    const wanted = ports.settings.models.strong
-    return listed.ids.includes(wanted)
-      ? { ok: true, detail: `${env.GROQ_BASE_URL ?? 'Groq'}, ${wanted}` }
-      : { ok: false, detail: `${env.GROQ_BASE_URL ?? 'Groq'} does not offer ${wanted}; set STINT_MODEL_STRONG` }
-  }
-  const checkLongTerm = (detail: string) =>
-    longTerm()
-      .then((memory) => memory.check())
-      .then(
-        () => ({ ok: true, detail }),
-        (error: Error) => ({ ok: false, detail: error.message }),
-      )
-  const app = createApp({
-    agent,
-    api: isApi,
-    keys: env.STINT_API_KEY_HASHES ?? [],
-    ratePerMinute: env.STINT_RATE_PER_MINUTE,
-    repoRoots: env.STINT_REPO_ROOTS ?? [],
-    repoHosts: env.STINT_REPO_HOSTS,
-    corsOrigins: env.STINT_CORS_ORIGINS ?? [],
-    modelConfigured,
-    version: VERSION,
-    page,
-    ...(queue.verify && works
-      ? { wakes: { verify: queue.verify, work, sweep: () => agent.sweep(), clock: ports.clock, log } }
-      : {}),
-    log,
-    async checks() {
-      const sandbox = await ports.sandbox.health()
-      // A read that is cheap, and no business of the archive.
-      const store = await ports.store.remembered({ sessionId: 'none' }).then(
-        () => ({ ok: true, detail: where }),
-        (error: Error) => ({ ok: false, detail: error.message }),
-      )
-      const model = await checkModel()
-      return { store, sandbox, model, ...(longTermWhere ? { longTerm: await checkLongTerm(longTermWhere) } : {}) }
-    },
-  })
   return {
     agent,
     wakes: queue.how,
-    fetch: app.fetch as System['fetch'],
+    fetch: faceOf(backend, { api, works }).fetch as System['fetch'],
     async stop(graceMs) {
       timer.abort()
       await stop(graceMs)
@@ -121,8 +74,7 @@ export async function main(): Promise<void> {
     if (env.SQS_QUEUE_URL || env.QSTASH_TOKEN) process.stdout.write(`the next stint is woken by ${system.wakes}\n`)
     if (!env.GROQ_API_KEY && !env.GROQ_BASE_URL)
       process.stdout.write('no model yet: set GROQ_API_KEY to use Groq; model "scripted" works without\n')
-    if (isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length)
-      process.stdout.write('no API key is needed from this machine\n')
+    if (isKeyless(env)) process.stdout.write('no API key is needed from this machine\n')
   })
   server.on('error', (error: NodeJS.ErrnoException) => {
     const why =

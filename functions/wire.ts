@@ -14,7 +14,7 @@ import { sqliteStore } from './adapters/sqlite-store.ts'
 import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from './adapters/system.ts'
 import { webhooks } from './adapters/webhook.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
-import { type Env, isLoopback } from './env.ts'
+import { type Env, isKeyless } from './env.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
 import type { Archive, LongTerm, Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
 import type { Log } from './telemetry/log.ts'
@@ -100,7 +100,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
       ? {
           callbacks: webhooks({
             secret: env.STINT_WEBHOOK_SECRET,
-            loopback: isLoopback(env.HOST) && !env.STINT_API_KEY_HASHES?.length,
+            loopback: isKeyless(env),
           }),
         }
       : {}),

@@ -53,6 +53,8 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
     [/^functions\/(core|adapters|memory|model|telemetry)\//, /^functions\/(env|ports)\.ts$/, /^node:/],
   ],
   [/^functions\/(worker|cron)\.ts$/, [/^functions\/(core\/|backend\.ts|ports\.ts)/, /^aws-lambda$/]],
+  // The types of what Lambda brings.
+  [/^functions\/api\.ts$/, [/^functions\//, /^hono\//, /^aws-lambda$/]],
   [/^functions\/[a-z]+\.ts$/, [/^functions\//, /^hono/, /^@hono\//, /^node:/]],
   [/^sandbox-runner\/code\//, [/^sandbox-runner\/code\//]],
   [/^sandbox-runner\/tools\//, [/^sandbox-runner\/(tools|text)\//, /^sandbox-runner\/(define|limits)\.ts$/, /^zod$/]],

@@ -1,5 +1,5 @@
-/** The console's files, read once from the folder beside the functions. */
-import { readFileSync } from 'node:fs'
+/** The console's files, read once from the folder beside the functions; none where that was left out (a CDN has them). */
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 export type Page = { type: string; body: string }
@@ -14,6 +14,7 @@ const FILES: Record<string, [file: string, type: string]> = {
 
 /** A page by its path; undefined for anything that is none. */
 export function pagesIn(folder: URL): (path: string) => Page | undefined {
+  if (!existsSync(folder)) return () => undefined
   const read = new Map<string, Page>()
   return (path) => {
     const [file, type] = FILES[path] ?? []

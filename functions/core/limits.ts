@@ -51,6 +51,8 @@ export const WAKE_GRACE_MS = 1_000
 export const STINT_TAIL_MS = 60_000
 /** A stint asked for over HTTP: Cloud Run ends a request after 300 s unless told otherwise. */
 export const STINT_HTTP_MS_MAX = 240_000
+/** An answer that is still streaming ends so long before its invocation would be ended; the reader asks again. */
+export const STREAM_TAIL_MS = 5_000
 /** Deliveries of one wake-up that came to nothing before it is given up; a queue's own setting must say the same. */
 export const WAKE_ATTEMPTS_MAX = 8
 export const WAKE_RETRY_MS_FIRST = 1_000

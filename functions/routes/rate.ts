@@ -40,6 +40,14 @@ export function limitRate(face: Face, now: () => number): MiddlewareHandler<Vars
 function identity(c: Context<Vars>): string {
   const caller = c.get('caller') as { id: string } | undefined
   if (caller && caller.id !== 'local') return `key ${caller.id}`
-  const socket = (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket
-  return `address ${socket?.remoteAddress ?? 'in-process'}`
+  const { incoming, requestContext } = (c.env ?? {}) as From
+  const address =
+    incoming?.socket?.remoteAddress ?? requestContext?.identity?.sourceIp ?? requestContext?.http?.sourceIp
+  return `address ${address ?? 'in-process'}`
+}
+
+/** Who is at the other end: of a socket, of a REST API of API Gateway, of a function URL. */
+type From = {
+  incoming?: { socket?: { remoteAddress?: string } }
+  requestContext?: { identity?: { sourceIp?: string }; http?: { sourceIp?: string } }
 }
