@@ -273,6 +273,15 @@ export type Cache = {
   close(): Promise<void>
 }
 
+// ---- memory ------------------------------------------------------------------------------------------------------
+
+/** What is kept beyond a run, in all tiers. */
+export type Memory = {
+  /** Removes all that is kept of a session; doing it again changes nothing. Throws when a tier does not answer. */
+  forget(sessionId: string): Promise<void>
+  close(): Promise<void>
+}
+
 // ---- queue and feed ----------------------------------------------------------------------------------------------
 
 /** Wakes a worker for a run, at least once, not before `delayMs`. Losing one is mended by the sweep. */
@@ -493,4 +502,6 @@ export type Ports = {
   callbacks?: Callbacks
   /** Where runs go when they have ended. Undefined: the store keeps them for good. */
   archive?: Archive
+  /** What is kept beyond a run. Undefined: nothing is. */
+  memory?: Memory
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { childSandbox } from './adapters/child-sandbox.ts'
 import { folderSnapshots } from './adapters/folder-snapshots.ts'
 import { groqModel } from './adapters/groq.ts'
+import { localCache } from './adapters/local-cache.ts'
 import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
@@ -15,8 +16,10 @@ import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from '
 import { webhooks } from './adapters/webhook.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
 import { type Env, isKeyless } from './env.ts'
+import { MemoryManager } from './memory/manager.ts'
+import { ShortTermMemory } from './memory/short-term.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
-import type { Archive, LongTerm, Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
+import type { Archive, Cache, LongTerm, Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
 import type { Log } from './telemetry/log.ts'
 
 export type WiredQueue = Queue & {
@@ -58,14 +61,17 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     objects: join(home, 'objects'),
   })
   const snapshots = folderSnapshots(join(home, 'objects'))
-  const { store: own, where } = await openStore(env, home, snapshots)
+  const { store: own, where, cache: shared } = await openStore(env, home, snapshots)
+  const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })
+  const shortTerm = new ShortTermMemory({ cache: shared ?? localCache(systemClock), poorer })
+  const memory = new MemoryManager({ shortTerm })
   let opened: Promise<LongTerm> | undefined
   const longTerm = () => {
     opened ??= openLongTerm(env, home)
     return opened
   }
   const archive = env.DATABASE_URL === undefined ? undefined : (await longTerm()).archive
-  const store = archive ? await withArchive(own, archive, log) : own
+  const store = archive ? await withArchive(own, archive, log, shared && shortTerm) : own
   const queue = await openQueue(env, log, alone)
   // What it told of is in the store by now, and its due time brings it back: nothing is undone for it.
   const lost = ({ message }: Error, wake: Wake) => log('error', 'a wake-up was not sent', { ...wake, error: message })
@@ -96,6 +102,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     sandbox,
     snapshots,
     ...(archive ? { archive } : {}),
+    memory,
     ...(env.STINT_WEBHOOK_SECRET
       ? {
           callbacks: webhooks({
@@ -116,28 +123,41 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     async close() {
       await sandbox.close()
       await scripted.close()
+      await memory.close()
       await store.close()
       await (await opened)?.close()
     },
   }
 }
 
+type WiredStore = { store: Store; where: string /** One that all processes share, beside the runs. */; cache?: Cache }
+
 /** Where runs are kept. What Redis needs is loaded only where Redis is. */
-async function openStore(env: Env, home: string, objects: Snapshots): Promise<{ store: Store; where: string }> {
+async function openStore(env: Env, home: string, objects: Snapshots): Promise<WiredStore> {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL, STINT_REDIS_PREFIX: prefix } = env
   if (url === undefined && REDIS_URL === undefined)
     return { store: sqliteStore({ path: join(home, 'stint.db'), mayLive }), where: `one SQLite file in ${home}` }
   const { redisStore } = await import('./adapters/redis-store.ts')
   if (url !== undefined) {
     const { redisUpstash } = await import('./adapters/redis-upstash.ts')
-    const transport = redisUpstash({ url, token: token ?? '' })
-    return { store: redisStore({ transport, objects, prefix }), where: `Upstash Redis at ${new URL(url).host}` }
+    const { upstashCache } = await import('./adapters/upstash-cache.ts')
+    const place = { url, token: token ?? '' }
+    return {
+      store: redisStore({ transport: redisUpstash(place), objects, prefix }),
+      where: `Upstash Redis at ${new URL(url).host}`,
+      cache: upstashCache(place, prefix),
+    }
   }
-  const { redisTcp } = await import('./adapters/redis-tcp.ts')
+  const [{ redisTcp }, { redisCache }] = await Promise.all([
+    import('./adapters/redis-tcp.ts'),
+    import('./adapters/redis-cache.ts'),
+  ])
   const transport = redisTcp(REDIS_URL ?? '')
   return {
     store: redisStore({ transport, objects, prefix, mayLive: mayLiveSomewhere }),
     where: `Redis at ${new URL(REDIS_URL ?? '').host}`,
+    // The same connection, which the store closes.
+    cache: { ...redisCache(transport, prefix), close: async () => {} },
   }
 }
 
@@ -153,10 +173,10 @@ async function openLongTerm({ DATABASE_URL: url }: Env, home: string): Promise<L
 
 const databaseOf = (url: string): string => `${isNeon(url) ? 'Neon' : 'Postgres'} at ${new URL(url).host}`
 
-async function withArchive(store: Store, archive: Archive, log: Log): Promise<Store> {
+async function withArchive(store: Store, archive: Archive, log: Log, hot?: ShortTermMemory): Promise<Store> {
   const { archivedStore } = await import('./memory/archived-store.ts')
   const poorer = ({ message }: Error) => log('warn', 'a list was made without the archive', { error: message })
-  return archivedStore({ store, archive, clock: systemClock, poorer })
+  return archivedStore({ store, archive, clock: systemClock, poorer, ...(hot ? { hot } : {}) })
 }
 
 /** How the next stint is woken. A vendor's library is loaded only where that vendor is named. */

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { folderSnapshots } from '../functions/adapters/folder-snapshots.ts'
 import { postgres } from '../functions/adapters/postgres.ts'
+import { redisCache } from '../functions/adapters/redis-cache.ts'
 import { redisStore } from '../functions/adapters/redis-store.ts'
 import { redisTcp } from '../functions/adapters/redis-tcp.ts'
 import { sqliteLongTerm } from '../functions/adapters/sqlite-longterm.ts'
@@ -16,6 +17,7 @@ import { step } from '../functions/core/step.ts'
 import type { Layer, Message, Outcome, Run } from '../functions/core/types.ts'
 import { archiveRun } from '../functions/engine/archive.ts'
 import { archivedStore } from '../functions/memory/archived-store.ts'
+import { ShortTermMemory } from '../functions/memory/short-term.ts'
 import type { Archive, LongTerm, Ports, Store } from '../functions/ports.ts'
 import { begin, makeRun, next, post, sessionOf, storeContract } from './contract/store.ts'
 import { ownSchema, postgresMissing, psql } from './support/postgres.ts'
@@ -373,6 +375,57 @@ async function everything({ redis, prefix }: Made, url: string): Promise<string>
   for (const { tablename } of tables) found.push(JSON.stringify(await psql(`SELECT * FROM ${tablename}`, url)))
   return found.join('\n')
 }
+
+test('what was read of the archive stays in the hot tier for a while, and goes with its session', skip, async (t) => {
+  const all = await made(t)
+  const cache = redisCache(redisTcp(REDIS_URL), all.prefix)
+  t.after(() => cache.close())
+  const asked: string[] = []
+  const { run, messages } = all.archive
+  const archive: Archive = {
+    ...all.archive,
+    run: (runId) => {
+      asked.push('run')
+      return run(runId)
+    },
+    messages: (...of) => {
+      asked.push('messages')
+      return messages(...of)
+    },
+  }
+  const hot = new ShortTermMemory({ cache, poorer: assert.fail })
+  const store = archivedStore({ store: all.hot, archive, clock, hot, poorer })
+  const work = await ended(all, { task: 'a task with the word planted-marker' })
+  const { runId, sessionId } = await archived(all, work)
+  await pause(60)
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await store.run(runId))?.runId, runId)
+    assert.deepEqual(await store.messages(runId, 0), work.messages)
+    assert.deepEqual(await store.messages(runId, 1, 1), work.messages.slice(1))
+  }
+  assert.deepEqual(asked, ['run', 'messages', 'messages'])
+  assert.match(await everything(all, all.url), /planted-marker/)
+  assert.ok((await store.deleteSession(sessionId)).ok)
+  await hot.forget(sessionId)
+  assert.equal(await store.run(runId), undefined)
+  assert.doesNotMatch(await everything(all, all.url), new RegExp(`planted-marker|${runId}|${sessionId}`))
+})
+
+test('a hot tier that is down is one that has nothing', skip, async (t) => {
+  const all = await made(t)
+  const down = () => Promise.reject(new Error('down'))
+  const told = new Set<string>()
+  const hot = new ShortTermMemory({
+    cache: { get: down, set: down, deleteGroup: down, close: async () => {} },
+    poorer: (error) => told.add(error.message),
+  })
+  const store = archivedStore({ store: all.hot, archive: all.archive, clock, hot, poorer })
+  const work = await ended(all)
+  const { runId } = await archived(all, work)
+  await pause(60)
+  assert.deepEqual(await store.messages(runId, 0), work.messages)
+  assert.deepEqual([...told], ['down'])
+})
 
 test('large bodies of what has expired are removed, those of others stay', skip, async (t) => {
   const all = await made(t)

@@ -93,9 +93,13 @@ export class AICodeAgent {
     return searchCode(request, this.ports)
   }
 
-  /** Removes a session with all that is stored of it. */
+  /**
+   * Removes a session with all that is stored of it. Memory after the store, which alone knows whether a run is under
+   * way; and also where the store has nothing more, for a removal that broke off in between is asked for again.
+   */
   async forget(sessionId: string): Promise<'gone' | 'busy' | 'forgotten'> {
     const removed = await this.ports.store.deleteSession(sessionId)
+    if (removed.ok || removed.why === 'gone') await this.ports.memory?.forget(sessionId)
     if (!removed.ok) return removed.why
     await this.ports.sandbox.forget(removed.workspaceId)
     await this.ports.snapshots.delete(removed.layerIds)

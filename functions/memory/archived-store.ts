@@ -1,21 +1,26 @@
 /**
  * A store and the archive behind it as one Store: what the store has let go of is answered by the archive, in the same
  * words. The archive is asked only for what the store does not have, so that a run under way never waits for it; when it
- * cannot be reached, what it alone knows is an error and not an empty answer.
+ * cannot be reached, what it alone knows is an error and not an empty answer. What was read of it stays in the hot tier
+ * for some hours, where there is one: an archived run and its transcript never change.
  */
 import { hasEnded } from '../core/inbox.ts'
 import type { Layer, Run } from '../core/types.ts'
 import type { Archive, Clock, Page, Store } from '../ports.ts'
+import type { ShortTermMemory } from './short-term.ts'
 
 export type ArchivedStoreOptions = {
   store: Store
   archive: Archive
   clock: Pick<Clock, 'now'>
+  /** One that all processes share: whoever removes a session must reach all that is kept of it. */
+  hot?: ShortTermMemory
   /** Told when an answer had to do without the archive. */
   poorer(error: Error): void
 }
 
-export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOptions): Store {
+export function archivedStore({ store, archive: cold, clock, hot, poorer }: ArchivedStoreOptions): Store {
+  const archive = hot ? warmed(cold, hot) : cold
   const isHere = async (runId: string): Promise<boolean> => (await store.run(runId)) !== undefined
 
   /**
@@ -115,6 +120,27 @@ export function archivedStore({ store, archive, clock, poorer }: ArchivedStoreOp
       const left = own.ok || !removed.ok ? [] : removed.layerIds
       const layerIds = [...(own.ok ? own.layerIds : []), ...(free ?? left)]
       return { ok: true, workspaceId, layerIds: [...new Set(layerIds)] }
+    },
+  }
+}
+
+/** The archive, with what never changes in it kept for a while. */
+function warmed(archive: Archive, hot: ShortTermMemory): Archive {
+  const run = (runId: string) =>
+    hot.through(
+      `run:${runId}`,
+      () => archive.run(runId),
+      ({ sessionId }) => sessionId,
+    )
+  return {
+    ...archive,
+    run,
+    async messages(runId, after, limit) {
+      const known = await run(runId)
+      if (!known) return []
+      const name = `messages:${runId}:${after}:${limit ?? ''}`
+      const load = () => archive.messages(runId, after, limit)
+      return (await hot.through(name, load, () => known.sessionId)) ?? []
     },
   }
 }

@@ -47,9 +47,28 @@ export class ShortTermMemory {
     if (!answer.truncated) await this.#write(requestKey(request), answer, sessionId, ttlMs)
   }
 
+  /**
+   * What is kept under this name, else what `load` brings, which is kept with its session. Only for what never changes:
+   * nobody looks whether it still is so. An error of `load` is the caller's.
+   */
+  async through<T>(
+    name: string,
+    load: () => Promise<T | undefined>,
+    sessionOf: (value: T) => string,
+  ): Promise<T | undefined> {
+    const key = `of:${hash(name)}`
+    const kept = await this.#read<T>(key)
+    if (kept !== undefined) return kept
+    const value = await load()
+    if (value !== undefined) await this.#write(key, value, sessionOf(value), this.#ttlMs)
+    return value
+  }
+
   /** Removes all that is kept of a session. Throws when that cannot be done: removal is a promise. */
-  forget(sessionId: string): Promise<void> {
-    return this.#cache.deleteGroup(sessionId)
+  async forget(sessionId: string): Promise<void> {
+    // First: whoever read of it before, and keeps it after the rest is done, finds this and takes it out again.
+    await this.#cache.set(removedKey(sessionId), '1', { ttlMs: CACHE_MS_MIN, group: removedKey(sessionId) })
+    await this.#cache.deleteGroup(sessionId)
   }
 
   close(): Promise<void> {
@@ -70,12 +89,19 @@ export class ShortTermMemory {
     const text = JSON.stringify(value)
     if (text === undefined || Buffer.byteLength(text) > CACHE_VALUE_BYTES_MAX) return
     const bounded = Math.round(Math.min(CACHE_MS_MAX, Math.max(CACHE_MS_MIN, ttlMs)))
-    await this.#cache.set(key, text, { ttlMs: bounded, group }).catch(this.#poorer)
+    try {
+      await this.#cache.set(key, text, { ttlMs: bounded, group })
+      if ((await this.#cache.get(removedKey(group))) !== undefined) await this.#cache.deleteGroup(group)
+    } catch (error) {
+      this.#poorer(error as Error)
+    }
   }
 }
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
 const sessionKey = (sessionId: string, name: string): string => `session:${hash(`${sessionId}\n${name}`)}`
+/** Names nobody: what is left of a session that was removed is a hash. */
+const removedKey = (sessionId: string): string => `removed:${hash(sessionId)}`
 /** The fields in one order, whatever order they were given in; all that the model sees is in them. */
 const requestKey = ({ model, messages, tools, maxTokens, ...rest }: AgentContext): string =>
   `answer:${hash(JSON.stringify([model, messages, tools, maxTokens, rest]))}`

@@ -104,6 +104,41 @@ export function cacheContract(name: string, make: CacheMaker, skip?: string): vo
     assert.equal(await memory.answerTo(request({ model: 'cut' })), undefined)
   })
 
+  check('memory: what is read through it is loaded once, and goes with its session', async ({ cache }) => {
+    const memory = new ShortTermMemory({ cache })
+    let loads = 0
+    const load = async () => ({ sessionId: 'ses_1', loads: ++loads })
+    const read = () => memory.through('run_1', load, ({ sessionId }) => sessionId)
+    assert.deepEqual([await read(), await read()], [await read(), { sessionId: 'ses_1', loads: 1 }])
+    assert.equal(await memory.through('none', async () => undefined, String), undefined)
+    await assert.rejects(
+      memory.through('fails', () => Promise.reject(new Error('cold is down')), String),
+      /cold is down/,
+    )
+    await memory.forget('ses_1')
+    assert.equal((await read())?.loads, 2)
+  })
+
+  check(
+    'memory: what was read before a session was removed, and is kept after it, does not stay',
+    async ({ cache }) => {
+      const memory = new ShortTermMemory({ cache })
+      let arrived = (): void => {}
+      const slow = new Promise<string>((resolve) => {
+        arrived = () => resolve('old')
+      })
+      const reading = memory.through(
+        'run_1',
+        () => slow,
+        () => 'ses_1',
+      )
+      await memory.forget('ses_1')
+      arrived()
+      assert.equal(await reading, 'old')
+      assert.equal(await memory.through('run_1', async () => undefined, String), undefined)
+    },
+  )
+
   check('memory: what is too large is not kept', async ({ cache }) => {
     const memory = new ShortTermMemory({ cache })
     await memory.keep('ses_1', 'large', 'x'.repeat(300_000))
