@@ -2,6 +2,7 @@
  * The environment, read once. What is wrong or half set stops the start with one clear line each; what is unset falls
  * back to the embedded default. Nothing else in the functions reads process.env.
  */
+import { createPrivateKey } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -39,6 +40,14 @@ const apiKeys = list.transform((entries, context) => {
     return []
   })
 })
+
+function isPrivateKey(text: string): boolean {
+  try {
+    return createPrivateKey(text).asymmetricKeyType === 'rsa'
+  } catch {
+    return false
+  }
+}
 
 const Schema = z.object({
   GROQ_API_KEY: z.string().optional(),
@@ -79,6 +88,15 @@ const Schema = z.object({
     .pipe(z.array(z.string().startsWith('/', 'must be absolute paths, separated by commas')))
     .optional(),
   STINT_REPO_HOSTS: list.default(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org']),
+  GITHUB_TOKEN: z.string().optional(),
+  GITHUB_APP_ID: z.string().optional(),
+  // A shell or a compose file may hold the key on one line.
+  GITHUB_APP_PRIVATE_KEY: z
+    .string()
+    .transform((text) => text.replaceAll('\\n', '\n'))
+    .refine(isPrivateKey, 'is no private key in PEM')
+    .optional(),
+  GITHUB_API_URL: url.optional(),
   STINT_ROLE: z.enum(['all', 'api', 'worker'], { error: 'must be all, api or worker' }).default('all'),
   STINT_HOME: z.string().default(() => join(homedir(), '.stint')),
   PORT: z.coerce
@@ -97,6 +115,7 @@ export type Env = z.infer<typeof Schema>
 /** Settings that only mean something together. */
 const HALVES: (keyof Env)[][] = [
   ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'],
+  ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY'],
   ['QSTASH_TOKEN', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'],
 ]
 /** The first means nothing without the second, which may stand alone. */

@@ -453,6 +453,27 @@ export type Sandbox = {
   close(): Promise<void>
 }
 
+// ---- forge -------------------------------------------------------------------------------------------------------
+
+/** Opens one repo for one piece of work. It is handed on, never stored, logged or shown. */
+export type Credential = { username: string; password: string }
+export type ForgeRefusal = SandboxFailure
+
+/** Where repos are kept for people, and changes are proposed to them. Nothing here throws: refusals are values. */
+export type Forge = {
+  /** For people. */
+  name: string
+  /** The address by which git reaches a repo of this forge; undefined: it is none of its repos. */
+  remote(url: string): string | undefined
+  /** For this repo alone, for what is named alone, and not for long where the forge can do that. */
+  credential(
+    remote: string,
+    /** `workflows`: to push what the forge's own CI runs. */
+    may: 'read' | 'write' | 'workflows',
+    signal: AbortSignal,
+  ): Promise<{ ok: true; credential: Credential } | ForgeRefusal>
+}
+
 // ---- callbacks -----------------------------------------------------------------------------------------------------
 
 export type Callbacks = {

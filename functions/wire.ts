@@ -2,7 +2,8 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { childSandbox } from './adapters/child-sandbox.ts'
+import { carried } from './adapters/carried.ts'
+import { childRunner, childSandbox } from './adapters/child-sandbox.ts'
 import { folderSnapshots } from './adapters/folder-snapshots.ts'
 import { groqModel } from './adapters/groq.ts'
 import { localCache } from './adapters/local-cache.ts'
@@ -19,7 +20,19 @@ import { type Env, isKeyless } from './env.ts'
 import { MemoryManager } from './memory/manager.ts'
 import { ShortTermMemory } from './memory/short-term.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
-import type { Archive, Cache, LongTerm, Model, Ports, Queue, Snapshots, Store, Wake, WorkQueue } from './ports.ts'
+import type {
+  Archive,
+  Cache,
+  Forge,
+  LongTerm,
+  Model,
+  Ports,
+  Queue,
+  Snapshots,
+  Store,
+  Wake,
+  WorkQueue,
+} from './ports.ts'
 import type { Log } from './telemetry/log.ts'
 
 export type WiredQueue = Queue & {
@@ -54,13 +67,13 @@ export type Wired = {
  */
 export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<Wired> {
   const home = writableHome(env.STINT_HOME)
+  const objects = join(home, 'objects')
   // First: the child starts while the rest is opened here.
-  const sandbox = childSandbox({
-    entry: fileURLToPath(new URL('../sandbox-runner/server.ts', import.meta.url)),
-    home: join(home, 'workspaces'),
-    objects: join(home, 'objects'),
-  })
-  const snapshots = folderSnapshots(join(home, 'objects'))
+  const commands = childSandbox({ entry: entryOf('server.ts'), home: join(home, 'workspaces'), objects })
+  const carrier = childRunner({ entry: entryOf('carrier.ts'), home: join(home, 'carrier'), objects, lazily: true })
+  const forge = await openForge(env)
+  const sandbox = carried(commands, carrier, forge)
+  const snapshots = folderSnapshots(objects)
   const { store: own, where, cache: shared } = await openStore(env, home, snapshots)
   const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })
   const shortTerm = new ShortTermMemory({ cache: shared ?? localCache(systemClock), poorer })
@@ -128,6 +141,16 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
       await (await opened)?.close()
     },
   }
+}
+
+const entryOf = (name: string): string => fileURLToPath(new URL(`../sandbox-runner/${name}`, import.meta.url))
+
+/** Where repos are kept. An App comes before a person's token, which may be there for other programs. */
+async function openForge(env: Env): Promise<Forge | undefined> {
+  const { GITHUB_APP_ID: appId, GITHUB_APP_PRIVATE_KEY: privateKey, GITHUB_TOKEN: token, GITHUB_API_URL: apiUrl } = env
+  if (!(appId && privateKey) && !token) return undefined
+  const { githubForge } = await import('./adapters/github.ts')
+  return githubForge(appId && privateKey ? { apiUrl, appId, privateKey } : { apiUrl, token: token ?? '' })
 }
 
 type WiredStore = { store: Store; where: string /** One that all processes share, beside the runs. */; cache?: Cache }

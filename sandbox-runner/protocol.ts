@@ -26,6 +26,13 @@ export const CallResult = z.object({
   truncated: z.boolean(),
 })
 
+/**
+ * What opens one repo for one request: named only in requests to the carrier, and never kept, shown or given to anything
+ * but the git that does the request's work.
+ */
+export const Credential = z.object({ username: z.string(), password: z.string() })
+export type Credential = z.infer<typeof Credential>
+
 const Workspace = z.object({ id: z.string().regex(/^[a-zA-Z0-9_-]{1,80}$/), fence: z.number().int() })
 
 export const Request = z.discriminatedUnion('op', [
@@ -37,6 +44,7 @@ export const Request = z.discriminatedUnion('op', [
     /** Where the workspace stands, when it was made before: then it is brought there instead. */
     head: Snapshot.optional(),
     layers: z.array(Layer).optional(),
+    credential: Credential.optional(),
   }),
   z.object({
     op: z.literal('perform'),
@@ -80,6 +88,7 @@ export const Request = z.discriminatedUnion('op', [
       })
       .optional(),
     waitMs: z.number(),
+    credential: Credential.optional(),
   }),
   z.object({ op: z.literal('forget'), workspace: Workspace }),
   z.object({ op: z.literal('health') }),

@@ -32,7 +32,7 @@ import { readJson, replaceFile } from './workspace/beside.ts'
 import { withoutSecrets } from './workspace/clone.ts'
 import { diffStat, diffText } from './workspace/diff.ts'
 import { ObjectStore } from './workspace/objects.ts'
-import { localPath, locate, makeTree } from './workspace/source.ts'
+import { localPath, locate, makeTree, nameOf, type Start, standing } from './workspace/source.ts'
 import { removeAll } from './workspace/tree.ts'
 import { Workspace } from './workspace/workspace.ts'
 
@@ -41,6 +41,8 @@ export type RunnerOptions = {
   home: string
   /** Where layers too large to travel are kept. */
   objects: string
+  /** False: it reaches no network, and an address is for the carrier. */
+  egress?: boolean
 }
 
 type Asked<Op extends Request['op']> = Extract<Request, { op: Op }>
@@ -59,6 +61,7 @@ const WORKSPACES_OPEN_MAX = 32
 
 export class Runner {
   private readonly home: string
+  private readonly egress: boolean
   private readonly objects: ObjectStore
   private readonly codeRequests: CodeRequests
   private readonly workspaces = new Map<string, Workspace>()
@@ -67,8 +70,9 @@ export class Runner {
   /** Requests under way; an orphaned runner ends when there are none. */
   busy = 0
 
-  constructor({ home, objects }: RunnerOptions) {
+  constructor({ home, objects, egress = true }: RunnerOptions) {
     this.home = home
+    this.egress = egress
     mkdirSync(home, { recursive: true, mode: 0o700 })
     this.objects = new ObjectStore(objects)
     this.codeRequests = new CodeRequests(join(home, '.code'))
@@ -114,20 +118,23 @@ export class Runner {
     }
   }
 
-  private async prepare({ runId, workspace, repo, head, layers }: Asked<'prepare'>): Promise<PrepareReply> {
+  private async prepare({ runId, workspace, repo, head, layers, credential }: Asked<'prepare'>): Promise<PrepareReply> {
     const by = { runId, fence: workspace.fence }
     return this.locked(workspace.id, 'alone', { by }, async (workspace) => {
       if (head) {
         const missing = await this.settle(workspace, head, layers)
         if (missing) return missing
-        const made = readJson(workspace.beside('made.json'), Made) ?? { name: 'workspace' }
+        const stored = readJson(workspace.beside('made.json'), Made)
+        const made = stored ?? { name: repo ? nameOf(repo.url) : 'workspace', ...(await whereItStands(workspace)) }
         return { ok: true, head, layers: [], facts: { ...made, ...describe(workspace) } }
       }
       const stored = readJson(workspace.beside('prepared.json'), PrepareReply)
       if (stored) return stored
+      const refused = this.outOfReach(repo?.url)
+      if (refused) return refused
       await this.endBrokenOff(workspace)
       workspace.begin()
-      const source = await makeTree(workspace.tree, workspace.beside('scratch'), repo)
+      const source = await makeTree(workspace.tree, workspace.beside('scratch'), repo && { ...repo, credential })
       const captured = workspace.capture()
       if (!captured) throw new Error('a new workspace has no snapshot')
       const facts: Facts = { ...source, ...describe(workspace) }
@@ -205,10 +212,11 @@ export class Runner {
   }
 
   /** Searches the code of a repo, or of a workspace as it stands between two changes. */
-  private async code({ repo, workspace, layers, search, waitMs }: Asked<'code'>): Promise<CodeReply> {
+  private async code({ repo, workspace, layers, search, waitMs, credential }: Asked<'code'>): Promise<CodeReply> {
     if (!workspace) {
       if (!repo) return failure('bad_request', 'neither a repo nor a workspace is named', false)
-      return codeReply(await this.codeRequests.ofRepo(repo, search, waitMs))
+      const refused = this.outOfReach(repo.url)
+      return refused ?? codeReply(await this.codeRequests.ofRepo({ ...repo, credential }, search, waitMs))
     }
     const { id, head } = workspace
     const mode = this.open(id).current ? 'shared' : 'alone'
@@ -217,6 +225,11 @@ export class Runner {
       const missing = await this.settle(workspace, workspace.current ?? head, layers)
       return missing ?? codeReply(await searchWorkspace(workspace, repoFiles(workspace), search, waitMs))
     })
+  }
+
+  private outOfReach(url: string | undefined): Failure | undefined {
+    if (this.egress || url === undefined || localPath(url) !== undefined) return undefined
+    return failure('no_egress', `${withoutSecrets(url)} is for the carrier; this runner reaches no network`, false)
   }
 
   private async locate({ url, ref, subdir }: Asked<'locate'>): Promise<object> {
@@ -328,6 +341,10 @@ function codeReply(answered: Answered): CodeReply {
   const { code, message, hint } = answered
   return failure(code, message + (hint ? `. ${hint}` : ''), code === 'index_failed')
 }
+
+/** Of a workspace that was made elsewhere. */
+const whereItStands = (workspace: Workspace): Promise<Start> =>
+  standing(workspace.tree, workspace.beside('git')).catch(() => ({}))
 
 /** What the first message tells of a repo. */
 function describe(workspace: Workspace): Omit<Facts, 'name' | 'branch' | 'commit'> {

@@ -15,11 +15,23 @@ import { Request } from './protocol.ts'
 import { Runner } from './runner.ts'
 import { git } from './workspace/git.ts'
 
-type Start = { socket: string; token: string; home: string; objects: string }
+export type Start = { socket: string; token: string; home: string; objects: string }
 
-export async function main(): Promise<void> {
-  const { socket, token, home, objects } = JSON.parse(await firstLine()) as Start
-  const runner = new Runner({ home, objects })
+/** Whoever answers requests: the runner, or the carrier. */
+export type Handler = {
+  /** Requests under way. */
+  readonly busy: number
+  handle(request: Exclude<Request, { op: 'health' }>): Promise<object>
+  endOrphans(): Promise<void>
+}
+
+/** `open` makes the one who answers; left out, it is the runner, which reaches no network of its own accord. */
+export async function main(
+  open: (start: Start) => Handler = ({ home, objects }) => new Runner({ home, objects, egress: false }),
+): Promise<void> {
+  const start = JSON.parse(await firstLine()) as Start
+  const { socket, token } = start
+  const runner = open(start)
   runner.endOrphans().catch((error: Error) => process.stderr.write(`sandbox-runner: ${error.message}\n`))
   const secret = Buffer.from(`Bearer ${token}`)
   const ownFolder = basename(dirname(socket)).startsWith('stint-')
@@ -50,7 +62,7 @@ export async function main(): Promise<void> {
 }
 
 async function answer(
-  runner: Runner,
+  runner: Handler,
   secret: Buffer,
   request: IncomingMessage,
   response: ServerResponse,

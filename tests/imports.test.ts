@@ -44,7 +44,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/ports\.ts$/,
       /^sandbox-runner\/protocol\.ts$/,
       /^node:/,
-      /^(groq-sdk|ioredis|bullmq|pg|@upstash\/redis|@aws-sdk\/client-sqs|@neondatabase\/serverless)/,
+      /^(groq-sdk|ioredis|bullmq|pg|@upstash\/redis|@aws-sdk\/client-sqs|@neondatabase\/serverless|@octokit\/request)/,
       /^zod$/,
     ],
   ],

@@ -1,5 +1,5 @@
 /**
- * The sandbox as a child of this process, over a local socket. The child is in a session of its own and outlives us
+ * The sandbox, and the carrier, as children of this process, each over a local socket. The child is in a session of its own and outlives us
  * until its calls are done, so that our death in the middle of a command does not repeat it. One that died is started
  * again by the next request.
  */
@@ -12,11 +12,13 @@ import { join } from 'node:path'
 import type { Sandbox } from '../ports.ts'
 import { sandboxOver, type Transport } from './sandbox-client.ts'
 
-export type ChildSandboxOptions = {
+export type ChildOptions = {
   /** The runner's entry file. */
   entry: string
   home: string
   objects: string
+  /** Started by its first request, not at once. */
+  lazily?: boolean
 }
 
 type Runner = { child: ChildProcess; socket: string; token: string; ready: Promise<void> }
@@ -24,10 +26,13 @@ type Runner = { child: ChildProcess; socket: string; token: string; ready: Promi
 const START_MS_MAX = 15_000
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
 
-export function childSandbox(options: ChildSandboxOptions): Sandbox {
+export const childSandbox = (options: ChildOptions): Sandbox => sandboxOver(childRunner(options), 'none')
+
+/** A runner of its own process, whichever entry it has. */
+export function childRunner(options: ChildOptions): Transport {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const folder = mkdtempSync(join(tmpdir(), 'stint-'))
-  let runner: Runner | undefined = start()
+  let runner: Runner | undefined = options.lazily ? undefined : start()
 
   function start(): Runner {
     const token = randomBytes(24).toString('base64url')
@@ -64,7 +69,7 @@ export function childSandbox(options: ChildSandboxOptions): Sandbox {
     return started
   }
 
-  const transport: Transport = {
+  return {
     async send(body, { timeoutMs = 30_000 } = {}) {
       runner ??= start()
       const { socket, token, ready } = runner
@@ -83,7 +88,6 @@ export function childSandbox(options: ChildSandboxOptions): Sandbox {
       rmSync(folder, { recursive: true, force: true })
     },
   }
-  return sandboxOver(transport, 'none')
 }
 
 function post(agent: Agent, socketPath: string, token: string, body: string, timeoutMs: number): Promise<unknown> {

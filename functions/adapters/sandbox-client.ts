@@ -13,14 +13,20 @@ import {
   PrepareReply,
   type Request,
 } from '../../sandbox-runner/protocol.ts'
-import type { Layer } from '../core/types.ts'
-import type { Sandbox, SandboxFailure } from '../ports.ts'
+import type { Layer, Repo } from '../core/types.ts'
+import type { Credential, Sandbox, SandboxFailure } from '../ports.ts'
 
 /** Carries one request. Throws when the runner cannot be reached or did not answer. */
 export type Transport = {
   send(request: Request, options?: { timeoutMs?: number }): Promise<unknown>
   close(): Promise<void>
 }
+
+/** By which address a repo is reached, and what opens it. */
+export type Credentials = (
+  repo: Repo,
+  signal: AbortSignal,
+) => Promise<{ ok: true; repo: Repo; credential?: Credential } | SandboxFailure>
 
 const PREPARE_MS_MAX = 600_000
 const PERFORM_MS_MAX = 1_300_000
@@ -29,7 +35,12 @@ const HEALTH_MS_MAX = 10_000
 /** Beside the index: for a clone, for a search, for a lock. */
 const CODE_MS_MORE = 310_000
 
-export function sandboxOver(transport: Transport, isolation: Sandbox['isolation']): Sandbox {
+/** `credentials` are asked for by a carrier alone. */
+export function sandboxOver(
+  transport: Transport,
+  isolation: Sandbox['isolation'],
+  credentials: Credentials = async (repo) => ({ ok: true, repo }),
+): Sandbox {
   /** A reply that fits its schema, or a failure that may be tried again. */
   async function ask<T>(schema: z.ZodType<T>, request: Request, timeoutMs: number): Promise<T | SandboxFailure> {
     try {
@@ -53,13 +64,17 @@ export function sandboxOver(transport: Transport, isolation: Sandbox['isolation'
 
   return {
     isolation,
-    async prepare({ runId, workspaceId, fence, repo, head, layers }) {
+    async prepare({ runId, workspaceId, fence, repo: asked, head, layers, signal }) {
+      const opened = asked && (await credentials(asked, signal))
+      if (opened && !opened.ok) return opened
+      const { repo, credential } = opened ?? {}
       const request = {
         op: 'prepare' as const,
         runId,
         workspace: { id: workspaceId, fence },
         ...(repo ? { repo } : {}),
         ...(head ? { head } : {}),
+        ...(credential ? { credential } : {}),
       }
       const first = await ask(PrepareReply, request, PREPARE_MS_MAX)
       return withLayers(first, layers, (found) => ask(PrepareReply, { ...request, layers: found }, PREPARE_MS_MAX))
@@ -89,15 +104,17 @@ export function sandboxOver(transport: Transport, isolation: Sandbox['isolation'
       return withLayers(first, layers, (found) => ask(DiffReply, { ...request, layers: found }, DIFF_MS_MAX))
     },
     async code({ place, search, waitMs }) {
+      const timeoutMs = waitMs + CODE_MS_MORE
+      const opened = 'repo' in place ? await credentials(place.repo, AbortSignal.timeout(timeoutMs)) : undefined
+      if (opened && !opened.ok) return opened
       const request = {
         op: 'code' as const,
         ...('repo' in place
-          ? { repo: place.repo }
+          ? { repo: opened?.repo ?? place.repo, ...(opened?.credential ? { credential: opened.credential } : {}) }
           : { workspace: { id: place.workspaceId, fence: 0, head: place.head } }),
         ...(search ? { search } : {}),
         waitMs,
       }
-      const timeoutMs = waitMs + CODE_MS_MORE
       const first = await ask(CodeReply, request, timeoutMs)
       if ('repo' in place) return first
       return withLayers(first, place.layers, (found) => ask(CodeReply, { ...request, layers: found }, timeoutMs))

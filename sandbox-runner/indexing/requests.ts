@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } fro
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ToolFailure } from '../define.ts'
+import type { Credential } from '../protocol.ts'
 import { readPattern, search } from '../search/search.ts'
 import { readJson } from '../workspace/beside.ts'
 import { clone } from '../workspace/clone.ts'
@@ -21,7 +22,12 @@ import { type Answered, type CodeResult, inPaths, type Search, type Where } from
 
 export type CodeMode = 'ranked' | 'exact' | 'regex'
 export type CodeAsked = Search & { mode: CodeMode }
-export type RepoPlace = { url: string; ref?: string | undefined; subdir?: string | undefined }
+export type RepoPlace = {
+  url: string
+  ref?: string | undefined
+  subdir?: string | undefined
+  credential?: Credential | undefined
+}
 
 /** What a workspace was made from; written beside it. */
 export const Origin = z.object({ url: z.string().optional() })
@@ -57,7 +63,7 @@ export class CodeRequests {
 
   /** Where the files of a repo are. `anew`: an address is cloned again. */
   private async topOf(
-    { url, ref, subdir }: RepoPlace,
+    { url, ref, subdir, credential }: RepoPlace,
     anew: boolean,
   ): Promise<{ top: string; ref?: string | undefined }> {
     const path = localPath(url)
@@ -65,16 +71,16 @@ export class CodeRequests {
     const tree = join(this.folder, 'clones', nameOf(`${url} ${ref ?? ''}`))
     const at = statSync(tree, { throwIfNoEntry: false })?.mtimeMs
     if (at !== undefined && !anew && Date.now() - at < CLONE_FRESH_MS) return { top: tree }
-    const under = this.cloning.get(tree) ?? cloned(tree, url, ref).finally(() => this.cloning.delete(tree))
+    const under = this.cloning.get(tree) ?? cloned(tree, url, ref, credential).finally(() => this.cloning.delete(tree))
     this.cloning.set(tree, under)
     return { top: await under }
   }
 }
 
-async function cloned(tree: string, url: string, ref: string | undefined): Promise<string> {
+async function cloned(tree: string, url: string, ref?: string, credential?: Credential): Promise<string> {
   const part = `${tree}.part`
   mkdirSync(join(tree, '..'), { recursive: true, mode: 0o700 })
-  await clone(part, url, ref, CLONE_COMMITS)
+  await clone(part, url, ref, { depth: CLONE_COMMITS, credential })
   rmSync(tree, { recursive: true, force: true })
   renameSync(part, tree)
   return tree

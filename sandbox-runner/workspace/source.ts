@@ -8,12 +8,18 @@ import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ToolFailure } from '../define.ts'
 import { CLONE_DEPTH, CLONE_MS_MAX } from '../limits.ts'
+import type { Credential } from '../protocol.ts'
 import { clone } from './clone.ts'
 import { copyFiles } from './copy.ts'
 import { type GitOptions, git, gitMissing, mustGit } from './git.ts'
 import { configOf, type Repo, repoAround, settledConfig, withFolder } from './repo.ts'
 
-export type Source = { url: string; ref?: string | undefined; subdir?: string | undefined }
+export type Source = {
+  url: string
+  ref?: string | undefined
+  subdir?: string | undefined
+  credential?: Credential | undefined
+}
 /** Where a workspace begins: no commit in a repo that has none, no branch at a detached HEAD. */
 export type Start = { branch?: string; commit?: string }
 export type Made = { name: string } & Start
@@ -30,7 +36,7 @@ export async function makeTree(tree: string, scratch: string, source: Source | u
   const { url, ref } = source
   const path = localPath(url)
   try {
-    const start = path === undefined ? await cloned(tree, scratch, url, ref) : await copyLocal(tree, scratch, path, ref)
+    const start = path === undefined ? await cloned(tree, scratch, source) : await copyLocal(tree, scratch, path, ref)
     return { name: nameOf(url), ...start }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -141,12 +147,22 @@ function newRepo(tree: string, start: Start, config: string): void {
   settle(tree, config)
 }
 
-async function cloned(tree: string, scratch: string, url: string, ref: string | undefined): Promise<Start> {
-  await clone(tree, url, ref)
+async function cloned(tree: string, scratch: string, { url, ref, credential }: Source): Promise<Start> {
+  await clone(tree, url, ref, { credential })
+  settle(tree, configOf(join(tree, '.git')))
+  const start = await standing(tree, scratch)
+  // What a push is counted from, wherever the workspace is by then.
+  if (start.commit !== undefined) await mustGit(['update-ref', BASE_REF, start.commit], { cwd: tree })
+  return start
+}
+
+/** Of a workspace cloned from an address: the commit it began with. */
+export const BASE_REF = 'refs/stint/base'
+
+/** Where a repo of ours stands. */
+export function standing(tree: string, view: string): Promise<Start> {
   const gitDir = join(tree, '.git')
-  const repo = { top: tree, gitDir, commonDir: gitDir }
-  settle(tree, configOf(gitDir))
-  return startOf(repo, scratch, url, undefined)
+  return startOf({ top: tree, gitDir, commonDir: gitDir }, view, tree, undefined)
 }
 
 /** Leaves of the configuration what the files need; a look at one file must not cost a look at all. */
@@ -159,4 +175,4 @@ function settle(tree: string, config: string): void {
   for (const name of ['hooks', 'FETCH_HEAD']) rmSync(join(folder, name), { recursive: true, force: true })
 }
 
-const nameOf = (url: string): string => basename(url.replace(/\/+$/, '')).replace(/\.git$/, '') || 'workspace'
+export const nameOf = (url: string): string => basename(url.replace(/\/+$/, '')).replace(/\.git$/, '') || 'workspace'

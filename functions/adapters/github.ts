@@ -1,0 +1,126 @@
+/**
+ * The Forge port on GitHub's REST API, of github.com or of a server of one's own. As a GitHub App it makes a credential
+ * for each call, for one repo and what the call needs, which GitHub ends after an hour; with a token of a person it can
+ * only hand that on. No credential is kept, logged or shown; messages of GitHub's are shown without it.
+ */
+import { createSign } from 'node:crypto'
+import { request } from '@octokit/request'
+import type { Credential, Forge, ForgeRefusal } from '../ports.ts'
+
+export type GithubOptions = {
+  /** Of the API: https://api.github.com, or https://HOST/api/v3. */
+  apiUrl?: string | undefined
+} & ({ token: string } | { appId: string; privateKey: string })
+
+type Slug = { owner: string; repo: string }
+type Ask = (route: string, token: string, parameters: Record<string, unknown>, signal: AbortSignal) => Promise<Reply>
+type Reply = { ok: true; data: unknown } | (ForgeRefusal & { status: number })
+
+const API_URL = 'https://api.github.com'
+/** GitHub allows ten minutes; its clock and ours may differ by one. */
+const APP_TOKEN_SECONDS = 540
+const CLOCK_SECONDS = 60
+
+export function githubForge(options: GithubOptions): Forge {
+  const apiUrl = options.apiUrl?.replace(/\/$/, '') ?? API_URL
+  const web = new URL(apiUrl === API_URL ? 'https://github.com' : apiUrl).origin
+  const ask = asking(apiUrl)
+
+  const slugOf = (url: string): Slug | undefined => {
+    const found = /^(?:https?:\/\/|ssh:\/\/)(?:[^/@]*@)?([^/]+)\/(.+)$/i.exec(url) ?? /^[^/@]+@([^/:]+):(.+)$/.exec(url)
+    const [, host = '', path = ''] = found ?? []
+    const [, owner, repo] = /^\/?([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(path) ?? []
+    const { host: own, hostname } = new URL(web)
+    const isOurs = host.toLowerCase() === own || (!/^http/i.test(url) && host.replace(/:\d+$/, '') === hostname)
+    return isOurs && owner && repo ? { owner, repo } : undefined
+  }
+
+  /** A token for one repo. @throws nothing: a refusal is a value. */
+  async function tokenFor(
+    { owner, repo }: Slug,
+    permissions: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<{ ok: true; token: string } | ForgeRefusal> {
+    if ('token' in options) return { ok: true, token: options.token }
+    const app = appToken(options.appId, options.privateKey)
+    const found = await ask('GET /repos/{owner}/{repo}/installation', app, { owner, repo }, signal)
+    if (!found.ok)
+      return found.status === 404
+        ? {
+            ok: false,
+            code: 'forge_not_installed',
+            message: `the GitHub App is not installed for ${owner}/${repo}`,
+            retry: false,
+          }
+        : found
+    const { id } = found.data as { id: number }
+    const wanted = { installation_id: id, repositories: [repo], permissions }
+    const made = await ask('POST /app/installations/{installation_id}/access_tokens', app, wanted, signal)
+    return made.ok ? { ok: true, token: (made.data as { token: string }).token } : made
+  }
+
+  return {
+    name: 'GitHub',
+    remote(url) {
+      const slug = slugOf(url)
+      return slug && `${web}/${slug.owner}/${slug.repo}.git`
+    },
+    async credential(url, may, signal) {
+      const slug = slugOf(url)
+      if (!slug) return notHere(url)
+      const made = await tokenFor(slug, RIGHTS[may], signal)
+      if (!made.ok) return made
+      return { ok: true, credential: { username: 'x-access-token', password: made.token } satisfies Credential }
+    },
+  }
+}
+
+/** A push that touches a workflow needs a right of its own. */
+const RIGHTS: Record<Parameters<Forge['credential']>[1], Record<string, string>> = {
+  read: { contents: 'read' },
+  write: { contents: 'write' },
+  workflows: { contents: 'write', workflows: 'write' },
+}
+
+/** One request. Whatever goes wrong is a refusal; `retry` where it is the world's fault. */
+function asking(baseUrl: string): Ask {
+  const send = request.defaults({
+    baseUrl,
+    headers: { 'user-agent': 'Stint', 'x-github-api-version': '2022-11-28' },
+  })
+  return async (route, token, parameters, signal) => {
+    const shown = (text: string) => text.replaceAll(token, '***').slice(0, 500)
+    try {
+      const headers = { authorization: `Bearer ${token}` }
+      const { data } = await send(route, { ...parameters, headers, request: { signal } })
+      return { ok: true, data }
+    } catch (error) {
+      const { status = 0, message } = error as { status?: number; message: string }
+      const limited = status === 429 || (status === 403 && /rate limit/i.test(message))
+      const code = limited ? 'forge_rate_limit' : status === 401 || status === 403 ? 'forge_refused' : 'forge_failed'
+      // The library gives an answer that never came the status 500.
+      return {
+        ok: false,
+        status,
+        code,
+        message: `GitHub: ${shown(message)}`,
+        retry: limited || status === 0 || status >= 500,
+      }
+    }
+  }
+}
+
+/** The App's own word that it is the App, for minutes (RFC 7519). */
+function appToken(appId: string, privateKey: string): string {
+  const now = Math.floor(Date.now() / 1000)
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const said = `${part({ alg: 'RS256', typ: 'JWT' })}.${part({ iss: appId, iat: now - CLOCK_SECONDS, exp: now + APP_TOKEN_SECONDS })}`
+  return `${said}.${createSign('RSA-SHA256').update(said).sign(privateKey, 'base64url')}`
+}
+
+const notHere = (url: string): ForgeRefusal => ({
+  ok: false,
+  code: 'forge_missing',
+  message: `${url.replace(/\/\/[^/@]*@/, '//')} is no repo of GitHub`,
+  retry: false,
+})

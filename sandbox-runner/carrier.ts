@@ -1,0 +1,56 @@
+/**
+ * The carrier: does what needs the network (clones, pushes) for runners that have none, with a credential that comes
+ * with each request and is forgotten with it. It never runs anything of a repo: it performs no calls, and git is the git
+ * of `workspace/git.ts`. What it makes goes back as a runner's answers do: a clone is a workspace's first snapshot.
+ *
+ *     node sandbox-runner/carrier.ts     reads the same line as server.ts
+ */
+import { fileURLToPath } from 'node:url'
+import { failure } from './faults.ts'
+import type { Request } from './protocol.ts'
+import { Runner, type RunnerOptions } from './runner.ts'
+import { type Handler, main } from './server.ts'
+import { localPath } from './workspace/source.ts'
+
+export class Carrier implements Handler {
+  private readonly runner: Runner
+  busy = 0
+
+  constructor({ home, objects }: RunnerOptions) {
+    this.runner = new Runner({ home, objects, egress: true })
+  }
+
+  /** Never rejects. */
+  async handle(request: Exclude<Request, { op: 'health' }>): Promise<object> {
+    this.busy++
+    try {
+      switch (request.op) {
+        case 'prepare':
+          return await this.prepare(request)
+        case 'code':
+          if (!request.repo || localPath(request.repo.url) !== undefined)
+            return failure('bad_request', 'the carrier holds no workspaces', false)
+          return await this.runner.handle(request)
+        default:
+          return failure('bad_request', `the carrier does not do ${request.op}`, false)
+      }
+    } finally {
+      this.busy--
+    }
+  }
+
+  /** Nothing is left of a clone once it is stored: what is asked again is cloned again. */
+  private async prepare(request: Extract<Request, { op: 'prepare' }>): Promise<object> {
+    const { workspace, repo, head } = request
+    if (!repo || head || localPath(repo.url) !== undefined)
+      return failure('bad_request', 'the carrier makes new workspaces of repos at addresses, and nothing else', false)
+    const reply = await this.runner.handle(request)
+    await this.runner.handle({ op: 'forget', workspace })
+    return reply
+  }
+
+  async endOrphans(): Promise<void> {}
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await main(({ home, objects }) => new Carrier({ home, objects }))
