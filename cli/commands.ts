@@ -206,6 +206,36 @@ export const COMMANDS: Record<string, Command> = {
     ],
     run: async (given) => (await import('./keys.ts')).createKey(given),
   },
+  eval: {
+    usage: 'eval DIR',
+    about: 'attempts at a folder of tasks with checks: what passes, at what cost',
+    options: {
+      ...SERVER,
+      ...Object.fromEntries(
+        'attempts jobs model name only max-cost budget predictions import check compare'
+          .split(' ')
+          .map((name) => [name, { type: 'string' }] as const),
+      ),
+      verify: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
+    help: [
+      'A task is a folder with a task.json; examples/eval holds thirty, docs/eval.md tells the format.',
+      '--attempts N        attempts at each task (default 1); more give pass@N',
+      '--jobs N            attempts at the same time (default 1)',
+      '--model ID          a model id, "auto" (default), or "scripted" to try the plumbing by the solutions',
+      '--only TEXT         tasks with this in their name',
+      '--max-cost USD      what one attempt may spend; --budget USD what all may',
+      '--name NAME         where results are kept (STINT_HOME/eval/NAME); the same name goes on where it broke off',
+      '--verify            no model: each check must fail at the start and pass with the solution',
+      '--predictions FILE  append patches in the form that SWE-bench graders read',
+      '--import KIND:PATH  fill DIR from swe-bench:ROWS.jsonl or polyglot:FOLDER instead; --check COMMAND is their check',
+      '--compare A,B       two names side by side, with confidence intervals',
+      '--json              rows as JSON, one line each',
+      SERVER_HELP,
+    ],
+    run: async (given) => (await import('./eval.ts')).evaluate(given),
+  },
   demo: {
     usage: 'demo',
     about: 'watch it mend a failing test in a sample repository',

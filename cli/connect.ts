@@ -14,7 +14,17 @@ export type Connection = {
   close(): Promise<void>
 }
 
-export async function connect(server: string | undefined): Promise<Connection> {
+export type Own = {
+  /** Laid over the environment of a system of one's own. */
+  env?: Record<string, string | undefined>
+  /** Its home is nobody else's: it advances every run there. */
+  every?: boolean
+}
+
+export async function connect(
+  server: string | undefined,
+  { env: over = {}, every = false }: Own = {},
+): Promise<Connection> {
   if (server !== undefined) {
     if (!/^https?:\/\//.test(server) || !URL.canParse(server))
       throw new UsageError(`--server must be an http(s) address; not ${server}`)
@@ -27,9 +37,10 @@ export async function connect(server: string | undefined): Promise<Connection> {
     HOST: '127.0.0.1',
     STINT_API_KEY_HASHES: undefined,
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
+    ...over,
   })
   const own = new Set<string>()
-  const system: System = await startSystem(env, jsonLog(env.LOG_LEVEL), (wake) => own.has(wake.runId))
+  const system: System = await startSystem(env, jsonLog(env.LOG_LEVEL), (wake) => every || own.has(wake.runId))
   return {
     client: new Client(system.fetch),
     adopt(runId) {

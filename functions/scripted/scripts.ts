@@ -5,9 +5,11 @@
 import type { Json } from './protocol.ts'
 import type { Script, Turn } from './server.ts'
 
-/** Which script a task gets: the sample's, a walk of N turns (`walk 40`), or the one that explains itself. */
+/** Which script a task gets: the one it brings in a block ```script (an array of turns, JSON), the sample's, a walk of N turns (`walk 40`), or the one that explains itself. */
 export const bundledScript: Script = ({ messages }) => {
   const { task, place, results } = situation(messages)
+  const own = ownScript(task)
+  if (own) return own[place] ?? own.at(-1) ?? {}
   const steps = Number(/\bwalk (\d+)\b/.exec(task)?.[1] ?? 0)
   if (steps > 0) return walk(Math.min(steps, 500), place)
   if (/test\/receipt\.test\.js|receipt/i.test(task) && /\bfail/i.test(task))
@@ -17,6 +19,16 @@ export const bundledScript: Script = ({ messages }) => {
       text: 'I am the scripted model: I looked around and changed nothing. Set GROQ_API_KEY to put a real one in my place.',
     }
   )
+}
+
+function ownScript(task: string): Turn[] | undefined {
+  const block = /^```script\n(.+)\n```$/m.exec(task)?.[1]
+  try {
+    const turns: unknown = JSON.parse(block ?? 'null')
+    return Array.isArray(turns) && turns.length > 0 ? (turns as Turn[]) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Where the conversation stands: the task, how many answers it got, what the tools said. */

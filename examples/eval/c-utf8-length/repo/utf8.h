@@ -1,0 +1,3 @@
+#include <stddef.h>
+
+long utf8_length(const char *text);

@@ -1,0 +1,2 @@
+def load(data, env=None):
+    return dict(data)
