@@ -4,6 +4,7 @@ import { ToolFailure } from './define.ts'
 import { faultOf } from './faults.ts'
 import { handsFor, type Work } from './hands.ts'
 import type { Call, CallResult, Snapshot } from './protocol.ts'
+import { brokenText } from './syntax/watch.ts'
 import type { Captured, Workspace } from './workspace/workspace.ts'
 
 const TOOLS = new Map<string, SandboxTool>(SANDBOX_TOOLS.map((tool) => [tool.name, tool]))
@@ -49,8 +50,14 @@ export async function callTool(
   const work = handsFor(workspace, callId, timeoutMs, signal)
   try {
     const { output, data, truncated = false, error } = await tool.run(parsed.data, work.hands)
-    const shown = { ok: !error, output: output === '' ? '[nothing]' : output, truncated }
-    return { work, result: answer({ ...shown, ...(data === undefined ? {} : { data }), ...(error ? { error } : {}) }) }
+    const broken = error ? [] : await work.broken()
+    const told = [output === '' ? '[nothing]' : output, ...(broken.length > 0 ? [brokenText(broken)] : [])].join('\n')
+    const shown = { ok: !error, output: told, truncated }
+    const more = broken.length > 0 ? { ...(data as object), newProblems: broken } : data
+    return {
+      work,
+      result: answer({ ...shown, ...(more === undefined ? {} : { data: more }), ...(error ? { error } : {}) }),
+    }
   } catch (error) {
     if (error instanceof ToolFailure) return { work, result: refuse(error.code, error.message, error.hint) }
     const fault = faultOf(error)

@@ -2,12 +2,15 @@
 import type { SandboxTool } from './define.ts'
 import { applyPatch } from './tools/apply_patch.ts'
 import { deleteFile } from './tools/delete_file.ts'
+import { diagnostics } from './tools/diagnostics.ts'
 import { editFile } from './tools/edit_file.ts'
+import { findSymbol } from './tools/find_symbol.ts'
 import { gitCommit } from './tools/git_commit.ts'
 import { gitDiff } from './tools/git_diff.ts'
 import { gitLog } from './tools/git_log.ts'
 import { gitStatus } from './tools/git_status.ts'
 import { listFiles } from './tools/list_files.ts'
+import { outline } from './tools/outline.ts'
 import { readFile } from './tools/read_file.ts'
 import { readFiles } from './tools/read_files.ts'
 import { runBenchmark } from './tools/run_benchmark.ts'
@@ -25,6 +28,8 @@ export const SANDBOX_TOOLS: readonly SandboxTool[] = [
   listFiles,
   searchText,
   searchCode,
+  outline,
+  findSymbol,
   editFile,
   writeFile,
   applyPatch,
@@ -32,6 +37,7 @@ export const SANDBOX_TOOLS: readonly SandboxTool[] = [
   runCommand,
   runTests,
   runBenchmark,
+  diagnostics,
   gitStatus,
   gitDiff,
   gitLog,

@@ -76,11 +76,17 @@ export type Hands = {
   search(query: SearchQuery): Promise<{ hits: SearchHit[]; literal: boolean }>
   /** Code by what it is about, best first. Fails with `index_pending` when the index takes too long. */
   searchCode(query: CodeQuery): Promise<CodeHit[]>
+  /** What a file defines, and what in it is no valid syntax. Fails as `read` does, and with `not_text`. */
+  syntax(path: string): Promise<Syntax>
+  /** Where names are defined, likeliest first. Fails with `index_pending`. */
+  symbols(query: SymbolQuery): Promise<SymbolHit[]>
   shell(command: string, options: { cwd?: string; timeoutMs: number }): Promise<ShellResult>
   /** Git as Stint runs it: nothing of the repo's configuration is executed. `bytes`: texts in and out are Latin-1. */
   git(args: string[], options?: { env?: Record<string, string>; stdin?: string; bytes?: boolean }): Promise<GitResult>
   /** The test command of this repo, or undefined. */
   testCommand(): Promise<TestCommand | undefined>
+  /** The linters and type checkers that this repo is set up for. */
+  linters(): Promise<Linter[]>
 }
 
 export type SearchQuery = { pattern: string; path?: string; glob?: string; limit: number }
@@ -95,6 +101,25 @@ export type CodeHit = {
   score: number
   why: string
 }
+/** Lines are 1-based, both included; `line` is where the name stands. `depth` is 0 at the top of the file. */
+export type Defined = {
+  name: string
+  kind: string
+  line: number
+  end: number
+  signature: string
+  depth: number
+  inside?: string
+}
+/** 1-based. `source`: who found it; `text` is what it says, without the place. */
+export type Problem = { line: number; column: number; source: string; text: string }
+/** `problems` is left out where nothing can be said of the syntax. */
+export type Syntax = { language?: string; lines: number; definitions: Defined[]; problems?: Problem[] }
+export type SymbolQuery = { name: string; kind?: string; path?: string; limit: number }
+/** `loosely`: nothing has this very name; this is near it. */
+export type SymbolHit = { path: string; line: number; name: string; kind: string; loosely: boolean }
+/** `line`: the command for these paths, or for the whole repo. */
+export type Linter = { name: string; line: (paths: readonly string[]) => string; files: RegExp }
 export type ShellResult = {
   /** Null when a signal ended it. */
   exitCode: number | null

@@ -4,11 +4,15 @@ import { basename, dirname, join } from 'node:path'
 import { type FileKind, type Hands, type TestCommand, ToolFailure } from './define.ts'
 import { commandEnvironment } from './exec/environment.ts'
 import { shell } from './exec/shell.ts'
-import { searchWorkspace } from './indexing/requests.ts'
+import { searchWorkspace, symbolsInWorkspace } from './indexing/requests.ts'
+import type { Answered } from './indexing/work.ts'
 import { CODE_INDEX_MS_MAX, TEXT_FILE_BYTES_MAX, WRITE_BYTES_MAX } from './limits.ts'
 import { readPattern, search } from './search/search.ts'
+import { readSyntax } from './syntax/read.ts'
+import { type Broken, EditWatch } from './syntax/watch.ts'
 import { globMatcher } from './text/glob.ts'
 import { alike } from './text/lines.ts'
+import { detectLinters } from './text/linting.ts'
 import { detectTests } from './text/testing.ts'
 import { readConfig } from './workspace/config.ts'
 import { ignoreRules, isGits } from './workspace/diff.ts'
@@ -27,10 +31,13 @@ export type Work = {
   reach: () => 'nothing' | 'paths' | 'anything'
   /** What a failed file tool did is undone; what a command did that failed is not. */
   standsWhenFailed: () => boolean
+  /** What its edits broke, by the syntax of the files. */
+  broken: () => Promise<Broken[]>
 }
 
 export function handsFor(workspace: Workspace, callId: string, timeoutMs: number, signal: AbortSignal): Work {
   const written = new Set<string>()
+  const watch = new EditWatch()
   let ranShell = false
   let ranGit = false
   const { tree } = workspace
@@ -64,6 +71,9 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
         )
       const model = like === undefined ? undefined : resolvePath(tree, like, 'read').absolute
       written.add(place.real)
+      // A file that is moved brings the problems that it had.
+      const before = place.kind === 'file' ? place.absolute : model
+      watch.note(place.real, () => (before === undefined ? undefined : readFileSync(before)), content)
       writeWhole(workspace.beside('written.part'), place.absolute, content, model)
     },
     async remove(path) {
@@ -88,13 +98,28 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       const read = readPattern(pattern)
       return { hits: await search({ root: tree, files, pattern: read, limit, timeoutMs }), literal: read.broken }
     },
+    async syntax(path) {
+      const place = resolvePath(tree, path, 'read')
+      const bytes = await hands.read(path)
+      if (bytes.subarray(0, 8192).includes(0))
+        throw new ToolFailure('not_text', `${path} is no text`, 'It has no outline.')
+      // By its real name: what a link is called says nothing of what is in it.
+      return readSyntax(place.real, new TextDecoder().decode(bytes))
+    },
+    async symbols({ path, ...wanted }) {
+      if (path !== undefined) resolvePath(tree, path, 'read')
+      const asked = { ...wanted, ...(path === undefined ? {} : { paths: [path] }) }
+      const waitMs = Math.min(timeoutMs - 1000, CODE_INDEX_MS_MAX)
+      const answered = await symbolsInWorkspace(workspace, repoFiles(workspace), asked, waitMs)
+      if (answered.kind === 'ready') return answered.symbols ?? []
+      throw unready(answered)
+    },
     async searchCode({ query, limit }) {
       const waitMs = Math.min(timeoutMs - 1000, CODE_INDEX_MS_MAX)
       const asked = { query, limit, mode: 'ranked' as const }
       const answered = await searchWorkspace(workspace, repoFiles(workspace), asked, waitMs)
       if (answered.kind === 'ready') return answered.results
-      if (answered.kind === 'failed') throw new ToolFailure(answered.code, answered.message, answered.hint)
-      throw new ToolFailure('index_pending', 'the code is still being indexed', 'Use search_text, or try again later.')
+      throw unready(answered)
     },
     async shell(command, options) {
       if (command.includes('\0'))
@@ -121,10 +146,20 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       return git(args, { cwd: tree, view: workspace.beside('git'), ...options })
     },
     testCommand: async () => testCommandOf(workspace),
+    linters: async () =>
+      detectLinters(
+        (path) => workspace.files().has(path),
+        (path) => repoText(workspace, path),
+      ),
   }
   const reach = () => (ranShell || ranGit ? 'anything' : written.size > 0 ? 'paths' : 'nothing')
-  return { hands, written, reach, standsWhenFailed: () => ranShell }
+  return { hands, written, reach, standsWhenFailed: () => ranShell, broken: () => watch.broken() }
 }
+
+const unready = (answered: Answered): ToolFailure =>
+  answered.kind === 'failed'
+    ? new ToolFailure(answered.code, answered.message, answered.hint)
+    : new ToolFailure('index_pending', 'the code is still being indexed', 'Use search_text, or try again later.')
 
 /** Files that belong to the repo: those it began with, and new ones that its rules do not ignore. Sorted. */
 export function repoFiles(workspace: Workspace): string[] {

@@ -61,3 +61,16 @@ export const DIFF_BINARY_BYTES_MAX = 1024 * 1024
 export const DIFF_EDIT_LINES_MAX = 20_000
 /** How long another process may hold a workspace before a request is answered `busy`. */
 export const LOCK_WAIT_MS_MAX = 610_000
+
+/** A larger file is not parsed: what is said of it is found line by line. */
+export const SYNTAX_BYTES_MAX = 1024 * 1024
+export const SYNTAX_MS_MAX = 2000
+
+export const OUTLINE_LINES_MAX = 300
+export const SYMBOLS_MAX = 20
+export const SYMBOL_USES_MAX = 20
+/** Files that one call parses, and problems that it shows. */
+export const DIAGNOSTIC_FILES_MAX = 200
+export const DIAGNOSTICS_MAX = 60
+/** After an edit, of one file. */
+export const FRESH_PROBLEMS_MAX = 5

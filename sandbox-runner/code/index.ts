@@ -72,9 +72,17 @@ export class CodeIndex {
 
   /** The live chunks that define this very name. */
   defining(name: string): number[] {
+    return this.liveOf((segment) => segment.defining(name))
+  }
+
+  /** The live chunks that define one of the names that match; every name is looked at. */
+  definingAny(match: (name: string) => boolean): number[] {
+    return this.liveOf((segment) => segment.definingAny(match))
+  }
+
+  private liveOf(chunksIn: (segment: Segment) => number[]): number[] {
     return this.parts.flatMap(({ segment, firstFile, firstChunk }) =>
-      segment
-        .defining(name)
+      chunksIn(segment)
         .filter((chunk) => this.live[firstFile + (segment.parts.fileOf[chunk] as number)] === 1)
         .map((chunk) => firstChunk + chunk),
     )

@@ -83,6 +83,12 @@ export class Segment {
     return Array.from(groupOf(this.named, id), (symbol) => lastAtMost(firstSymbol, symbol, this.chunks))
   }
 
+  /** The chunks that define a name of this kind of names, in their order. */
+  definingAny(match: (name: string) => boolean): number[] {
+    const { names } = this.parts
+    return names.flatMap((name) => (match(name) ? this.defining(name) : []))
+  }
+
   symbolsOf(chunk: number): SymbolAt[] {
     const { firstSymbol, symbolName, symbolKind, symbolLine, names } = this.parts
     const found: SymbolAt[] = []

@@ -15,7 +15,14 @@ import type { Content, Item, Source } from './source.ts'
 import type { Analysed, CodeStore } from './store.ts'
 
 /** `left`: files beyond the bound, which are not searched. */
-export type Ready = { ranking: Ranking; commit?: string | undefined; files: number; chunks: number; left: number }
+export type Ready = {
+  index: CodeIndex
+  ranking: Ranking
+  commit?: string | undefined
+  files: number
+  chunks: number
+  left: number
+}
 export type Progress = { done: number; total: number }
 
 type Held = { stamp: string; ready: Ready; freshUntil: number }
@@ -51,9 +58,10 @@ export class CodeIndexer {
   /** The index of what is there now. `place` names the source among all that are held. */
   ready(place: string, source: Source, now: boolean): Promise<Ready> {
     const held = this.held.get(place)
-    if (held && !now && Date.now() < held.freshUntil) return Promise.resolve(held.ready)
+    if (held && !now && !source.exact && Date.now() < held.freshUntil) return Promise.resolve(held.ready)
     const under = this.working.get(place)
-    if (under) return under
+    // What is under way for a workspace may be for the files before the last change.
+    if (under) return source.exact ? under.then(nothing, nothing).then(() => this.ready(place, source, now)) : under
     const work = this.follow(place, source).finally(() => {
       this.working.delete(place)
       this.progress.delete(place)
@@ -88,6 +96,7 @@ export class CodeIndexer {
     const segments = changed.length > 0 ? [base.segment, packSegment(this.filesOf(changed))] : [base.segment]
     const index = new CodeIndex(segments, ids)
     return {
+      index,
       ranking: new Ranking(index, history),
       commit: source.commit,
       files: index.liveFiles,
@@ -188,6 +197,8 @@ async function commitsFor(source: Source, stored: { head: string; commits: Commi
   const newer = (await source.follows(stored.head)) ? await source.commits(stored.head) : undefined
   return newer ? [...newer, ...stored.commits].slice(0, COMMITS_MAX) : source.commits()
 }
+
+const nothing = (): void => {}
 
 function analysed(source: Source, { path, hash, bytes }: Content): Analysed {
   const language = languageOf(path)

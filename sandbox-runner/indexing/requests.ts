@@ -18,7 +18,7 @@ import { localPath, locate } from '../workspace/source.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { blobsOf, treeOf } from './objects.ts'
 import { codeSearchIn } from './search-code.ts'
-import { type Answered, type CodeResult, inPaths, type Search, type Where } from './work.ts'
+import { type Answered, type Asked, type CodeResult, inPaths, type Search, type Symbols, type Where } from './work.ts'
 
 export type CodeMode = 'ranked' | 'exact' | 'regex'
 export type CodeAsked = Search & { mode: CodeMode }
@@ -93,10 +93,32 @@ export async function searchWorkspace(
   asked: CodeAsked | undefined,
   waitMs: number,
 ): Promise<Answered> {
+  const open = openFiles(workspace, files)
+  if (asked && asked.mode !== 'ranked') return exactly({ root: workspace.tree, files: [Promise.resolve(open)] }, asked)
+  const answered = await askWorkspace(workspace, open, { waitMs, search: asked })
+  const all: Searched = { root: workspace.tree, files: [Promise.resolve(open)] }
+  return asked && saysNothing(answered) ? literally(all, asked, answered) : answered
+}
+
+/** Where a name is defined in a workspace. */
+export const symbolsInWorkspace = (
+  workspace: Workspace,
+  files: readonly string[],
+  symbol: Symbols,
+  waitMs: number,
+): Promise<Answered> => askWorkspace(workspace, openFiles(workspace, files), { waitMs, symbol })
+
+const openFiles = (workspace: Workspace, files: readonly string[]): string[] => {
   const known = workspace.files()
-  const open = () => files.filter((path) => known.get(path)?.kind === 'file' && !isSecretPath(path))
-  const all: Searched = { root: workspace.tree, files: [Promise.resolve(open())] }
-  if (asked && asked.mode !== 'ranked') return exactly(all, asked)
+  return files.filter((path) => known.get(path)?.kind === 'file' && !isSecretPath(path))
+}
+
+/** Asks the index of a workspace; its list of files is sent only when the index does not have it yet. */
+async function askWorkspace(
+  workspace: Workspace,
+  open: readonly string[],
+  asked: Omit<Asked, 'where'>,
+): Promise<Answered> {
   const folder = folderOf(workspace)
   const { url } = readJson(workspace.beside('origin.json'), Origin) ?? {}
   const { commit } = readJson(workspace.beside('made.json'), MadeFrom) ?? {}
@@ -111,15 +133,14 @@ export async function searchWorkspace(
     commit,
   }
   const searcher = codeSearchIn(folder)
-  let answered = await searcher.ask({ where, waitMs, search: asked })
-  if (answered.kind === 'need_files') {
-    const listed = open().map((path): [string, string, number] => {
-      const { hash = '', size = 0 } = known.get(path) ?? {}
-      return [path, hash, size]
-    })
-    answered = await searcher.ask({ where: { ...where, files: listed }, waitMs, search: asked })
-  }
-  return asked && saysNothing(answered) ? literally(all, asked, answered) : answered
+  const answered = await searcher.ask({ where, ...asked })
+  if (answered.kind !== 'need_files') return answered
+  const known = workspace.files()
+  const listed = open.map((path): [string, string, number] => {
+    const { hash = '', size = 0 } = known.get(path) ?? {}
+    return [path, hash, size]
+  })
+  return searcher.ask({ where: { ...where, files: listed }, ...asked })
 }
 
 /** Where the indexes of a runner are: beside its workspaces. */

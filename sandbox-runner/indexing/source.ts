@@ -23,6 +23,8 @@ export type Source = {
   base: string
   /** Changes whenever the files may have changed; cheap to ask. */
   stamp(): Promise<string>
+  /** The stamp is known at once: nothing that was said before is taken for true without it. */
+  exact?: boolean
   /** The commit it stands on; undefined where there is none. */
   commit?: string | undefined
   list(): Promise<Map<string, Item>>
@@ -127,6 +129,7 @@ export function workspaceSource(
   return {
     base,
     stamp: async () => stamp,
+    exact: true,
     commit: origin?.commit ?? commit,
     list: async () =>
       new Map(files.flatMap(([path, hash, size]) => (isIndexed(path, size) ? [[path, { hash, size }] as const] : []))),

@@ -1,6 +1,7 @@
 /** One request to the indexing thread: finds its source, waits for the index as long as it may, searches. */
 import { join } from 'node:path'
 import { languageOf } from '../code/languages.ts'
+import { type FoundSymbol, findSymbols } from '../code/lookup.ts'
 import { readQuery } from '../code/query.ts'
 import { snippetOf } from '../code/snippet.ts'
 import { ToolFailure } from '../define.ts'
@@ -31,7 +32,14 @@ export type Where =
 
 /** `paths`: folders, files or patterns, all of which a result must be in. */
 export type Search = { query: string; limit: number; paths?: string[] | undefined; language?: string | undefined }
-export type Asked = { where: Where /** how long to wait for the index */; waitMs: number; search?: Search | undefined }
+/** Where a name is defined; `paths` as above. */
+export type Symbols = { name: string; kind?: string | undefined; paths?: string[] | undefined; limit: number }
+export type Asked = {
+  where: Where /** how long to wait for the index */
+  waitMs: number
+  search?: Search | undefined
+  symbol?: Symbols | undefined
+}
 
 export type CodeResult = {
   path: string
@@ -44,7 +52,7 @@ export type CodeResult = {
 }
 export type Indexed = { commit?: string | undefined; files: number; chunks: number; left: number; ms: number }
 export type Answered =
-  | { kind: 'ready'; indexed: Indexed; results: CodeResult[] }
+  | { kind: 'ready'; indexed: Indexed; results: CodeResult[]; symbols?: FoundSymbol[] }
   | { kind: 'pending'; progress: Progress }
   | { kind: 'need_files' }
   | { kind: 'failed'; code: string; message: string; hint?: string | undefined }
@@ -59,13 +67,13 @@ export class CodeWork {
   }
 
   /** Never rejects. */
-  async answer({ where, waitMs, search }: Asked): Promise<Answered> {
+  async answer({ where, waitMs, search, symbol }: Asked): Promise<Answered> {
     try {
       const began = performance.now()
       const found = this.sourceOf(where)
       if (!found) return { kind: 'need_files' }
       const { place, source, git } = found
-      const work = this.indexer.ready(place, source, search === undefined)
+      const work = this.indexer.ready(place, source, search === undefined && symbol === undefined)
       const ready = await within(work, waitMs)
       if (!ready) return { kind: 'pending', progress: this.indexer.under(place) ?? { done: 0, total: 0 } }
       const { commit, files, chunks, left } = ready
@@ -73,6 +81,7 @@ export class CodeWork {
       return {
         kind: 'ready',
         results,
+        ...(symbol ? { symbols: symbolsOf(ready, symbol) } : {}),
         indexed: { commit, files, chunks, left, ms: Math.round(performance.now() - began) },
       }
     } catch (error) {
@@ -126,6 +135,9 @@ async function searched(ready: Ready, search: Search, source: Source, git: GitOp
     why,
   }))
 }
+
+const symbolsOf = ({ index }: Ready, { name, kind, limit, paths }: Symbols): FoundSymbol[] =>
+  findSymbols(index, { name, kind, limit, accept: paths ? inPaths({ paths }) : undefined })
 
 /** Whether a file is one that a search is for. */
 export function inPaths({ paths = [], language }: Pick<Search, 'paths' | 'language'>): (path: string) => boolean {
