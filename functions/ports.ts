@@ -273,6 +273,57 @@ export type Cache = {
   close(): Promise<void>
 }
 
+// ---- vectors -----------------------------------------------------------------------------------------------------
+
+/** Turns texts into vectors of length 1 whose nearness tells how alike they are. */
+export type Embedder = {
+  /** Names what may be compared: vectors of another name mean something else, whatever their size. */
+  name: string
+  /** One vector a text, in their order, all of one size; all zero for a text without a word. Throws. */
+  embed(texts: string[]): Promise<number[][]>
+}
+
+export type VectorRecord = {
+  /** Names the content, by its hash as a rule: put again, it is the same record. */
+  id: string
+  /** Of length 1, and as long as the first of its collection. */
+  vector: number[]
+  /** What it stands for. */
+  ref: string
+  /** A search finds only those on the shelves that it names. */
+  shelf: string
+  /** The session it comes from: removed with it. */
+  sessionId?: string
+}
+
+/** What is near what. Texts are kept elsewhere: all this may be lost, and made again from them. */
+export type Vectors = {
+  /** Throws `VectorSizeError` when the collection holds vectors of another size; nothing is kept then. */
+  upsert(collection: string, records: VectorRecord[]): Promise<void>
+  /** Best first, `score` is the cosine. Nothing from a collection that is not there. */
+  nearest(
+    collection: string,
+    query: { vector: number[]; shelves: string[]; limit: number },
+  ): Promise<{ id: string; ref: string; score: number }[]>
+  /** Those of the ids that are there. */
+  known(collection: string, ids: string[]): Promise<string[]>
+  delete(collection: string, ids: string[]): Promise<void>
+  /** Removes what comes from a session, from every collection. */
+  forget(sessionId: string): Promise<void>
+  /** Throws, with what to do, when it cannot be used. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+export class VectorSizeError extends Error {
+  constructor(collection: string, stored: number | string, given: number) {
+    super(
+      `the collection ${collection} holds vectors of ${stored} numbers, and these have ${given}: another embedding model made them; set EMBEDDINGS_MODEL back, or give the new one a name of its own`,
+    )
+    this.name = 'VectorSizeError'
+  }
+}
+
 // ---- memory ------------------------------------------------------------------------------------------------------
 
 /** What is kept beyond a run, in all tiers. */

@@ -37,6 +37,11 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
     ],
   ],
   [/^functions\/scripted\//, [/^functions\/scripted\//, /^node:/]],
+  // The built-in embedding is the one that code search ranks with: pure, and of no process.
+  [
+    /^functions\/adapters\/lexical-embedder\.ts$/,
+    [/^functions\/ports\.ts$/, /^sandbox-runner\/code\/(embed|tokens)\.ts$/, /^node:crypto$/],
+  ],
   [
     /^functions\/adapters\//,
     [

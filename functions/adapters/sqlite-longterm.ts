@@ -21,7 +21,7 @@ export function sqliteClient(path: string, clock: Pick<Clock, 'sleep'>): SqlClie
   let opening: Promise<DatabaseSync> | undefined
   const kept = new Map<string, StatementSync>()
   const database = (): Promise<DatabaseSync> => {
-    opening ??= open(path, clock).catch((error: unknown) => {
+    opening ??= openFile(path, clock).catch((error: unknown) => {
       opening = undefined
       throw error
     })
@@ -67,7 +67,8 @@ const bound = (value: Value): string | number | null =>
 const SQLITE_BUSY = 5
 const TAKEN = new Set([1555 /* SQLITE_CONSTRAINT_PRIMARYKEY */, 2067 /* SQLITE_CONSTRAINT_UNIQUE */])
 
-async function open(path: string, clock: Pick<Clock, 'sleep'>): Promise<DatabaseSync> {
+/** A file of memory, with nothing in it yet that its owner did not put there. @throws Error that names it and what to do. */
+export async function openFile(path: string, clock: Pick<Clock, 'sleep'>): Promise<DatabaseSync> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   for (let waited = 0; ; waited += BUSY_PAUSE_MS) {
     let database: DatabaseSync | undefined
