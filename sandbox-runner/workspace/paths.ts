@@ -2,9 +2,10 @@
  * Turns a path a model wrote into a real place inside the workspace, or refuses it.
  *
  * Guarantees: the answer lies physically inside the root after every link is followed; it is not in a `.git`, by any
- * spelling a file system might fold to one; it is not a secret file; nothing was created, opened or changed. The text
- * is never expanded: no globs, tildes, variables or percent codes. Components are walked one by one, because a lexical
- * clean-up of `link/../x` names another file than the kernel would open.
+ * spelling a file system might fold to one, nor, to be changed, in a git repository of another name; it is not a secret
+ * file; nothing was created, opened or changed. The text is never expanded: no globs, tildes, variables or percent
+ * codes. Components are walked one by one, because a lexical clean-up of `link/../x` names another file than the kernel
+ * would open.
  */
 import { type Dirent, lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
@@ -70,6 +71,8 @@ export function resolvePath(root: string, path: unknown, purpose: Purpose): Reso
     }
     real.push(part)
     kind = kindOf(found, path)
+    if (purpose !== 'read' && kind === 'directory' && isGitFolder(place))
+      throw outside(path, 'it is inside the folder of a git repository', 'Change it by git, in a command.')
   }
   if (isSecretPath(real.join('/')))
     throw new ToolFailure(
@@ -83,6 +86,10 @@ export function resolvePath(root: string, path: unknown, purpose: Purpose): Reso
     throw new ToolFailure('invalid_path', 'the workspace root itself cannot be changed', 'Give the path of a file.')
   return { real: real.join('/'), absolute: join(root, ...real), kind }
 }
+
+/** True for what git takes for a repository by its content, whatever its name. */
+const isGitFolder = (place: string): boolean =>
+  ['HEAD', 'objects', 'refs'].every((name) => lstat(join(place, name)) !== undefined)
 
 /** True for a name that some file system takes for `.git`. */
 export function isGitName(name: string): boolean {
