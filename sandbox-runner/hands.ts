@@ -164,7 +164,7 @@ const unready = (answered: Answered): ToolFailure =>
 /** Files that belong to the repo: those it began with, and new ones that its rules do not ignore. Sorted. */
 export function repoFiles(workspace: Workspace): string[] {
   const known = workspace.files()
-  const cached = listed.get(known)
+  const cached = listed.get(workspace.version)
   if (cached) return cached
   const count = workspace.current?.count ?? 1
   const rules = ignoreRules(workspace, count)
@@ -178,7 +178,7 @@ export function repoFiles(workspace: Workspace): string[] {
     )
       files.push(path)
   files.sort()
-  listed.set(known, files)
+  listed.set(workspace.version, files)
   return files
 }
 const listed = new WeakMap<object, string[]>()

@@ -11,7 +11,7 @@
  * Guarantees: damage is never taken for files. A layer is compared with its name before anything is believed of it, and
  * each content with its hash whenever it is read.
  */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
@@ -49,13 +49,16 @@ type Header = {
 
 const MAGIC = Buffer.from('SLY1')
 const TAIL_BYTES = 8
+/** The least that zlib takes. */
+const CHUNK_BYTES_MIN = 64
+/** No frame is longer. */
+const CHUNK_BYTES_MAX = 5 * LAYER_FRAME_BYTES
 const HASHED_BYTES = 1024 * 1024
 const KIND = { file: 'f', link: 'l', directory: 'd' } as const
 const KINDS = { f: 'file', l: 'link', d: 'directory' } as const
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 }, chunkSize: 128 * 1024 }
 
-export const contentHash = (bytes: Uint8Array): string =>
-  createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
+export const contentHash = (bytes: Uint8Array): string => hash('sha256', bytes, 'base64url').slice(0, 22)
 
 /** Writes a layer to `path` in one pass; nothing is complete before `finish`. */
 export class LayerWriter {
@@ -181,10 +184,13 @@ export class LayerReader {
 
   private unpack(frame: number): Buffer {
     if (this.cached?.frame === frame) return this.cached.bytes
-    const [at, packed] = this.frames[frame] ?? []
-    if (at === undefined || packed === undefined) throw new DamagedLayer(this.path)
+    const [at, packed, size] = this.frames[frame] ?? []
+    if (at === undefined || packed === undefined || size === undefined) throw new DamagedLayer(this.path)
     return reading(this.path, (file) => {
-      const bytes = zstdDecompressSync(readAt(file, at, packed))
+      // In one piece: by default it would come in many small ones.
+      const bytes = zstdDecompressSync(readAt(file, at, packed), {
+        chunkSize: Math.min(Math.max(size, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX),
+      })
       this.cached = { frame, bytes }
       return bytes
     })

@@ -15,6 +15,7 @@ export type Known = Found & { hash: string; checkedAt: number }
 
 /** Two clocks' worth of doubt: a file changed within this of a look may change again unseen. */
 export const RACY_MS = 20
+const MODE_BITS = 0o7777
 const OWNER_ALL = 0o700
 const OWNER_READS = 0o400
 
@@ -33,16 +34,40 @@ export const parentOf = (key: string): string | undefined =>
 /** Every file, link and empty folder below `root`. `strays` gets the rest: sockets, pipes, devices. */
 export function scan(root: string, strays: string[] = []): Map<string, Found> {
   const found = new Map<string, Found>()
+  walk(root, (key, kind, stat) => found.set(key, describe(stat, kind)), strays)
+  return found
+}
+
+/** What of `known` is gone, and what is new or may have been touched since. Of all the rest nothing is kept or read. */
+export function compare(
+  root: string,
+  known: ReadonlyMap<string, Known>,
+): { moved: Map<string, Found>; gone: string[] } {
+  const moved = new Map<string, Found>()
+  const met = new Set<string>()
+  walk(root, (key, kind, stat) => {
+    const old = known.get(key)
+    if (old) met.add(key)
+    if (!old || !untouched(old, kind, stat)) moved.set(key, describe(stat, kind))
+  })
+  return { moved, gone: met.size === known.size ? [] : [...known.keys()].filter((key) => !met.has(key)) }
+}
+
+/** Visits each entry that a snapshot keeps, once. */
+function walk(
+  root: string,
+  visit: (key: string, kind: Entry['kind'], stat: Stats) => void,
+  strays: string[] = [],
+): void {
   const folders: string[] = ['']
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     const content = opened(root, folder, () => look(root, folder), isEmpty)
-    for (const [key, entry] of content.kept) found.set(key, entry)
+    for (const { key, kind, stat } of content.kept) visit(key, kind, stat)
     for (const key of content.folders) folders.push(key)
     for (const key of content.strays) strays.push(key)
     const stat = isEmpty(content) && folder !== '' ? lstat(root, folder) : undefined
-    if (stat) found.set(folder, describe(stat, 'directory'))
+    if (stat) visit(folder, 'directory', stat)
   }
-  return found
 }
 
 /** One entry as it is now; undefined when there is nothing that a snapshot keeps. A folder counts only when empty. */
@@ -54,10 +79,10 @@ export function find(root: string, key: string): Found | undefined {
 }
 
 /** True when nothing about the entry moved since it was known to match its hash, beyond doubt. */
-export const untouched = (known: Known, found: Found): boolean =>
-  known.kind === found.kind &&
-  known.mode === found.mode &&
-  known.size === found.size &&
+export const untouched = (known: Known, kind: Entry['kind'], found: Omit<Found, 'kind'>): boolean =>
+  known.kind === kind &&
+  known.mode === (found.mode & MODE_BITS) &&
+  (kind !== 'file' || known.size === found.size) &&
   known.mtimeMs === found.mtimeMs &&
   known.ctimeMs === found.ctimeMs &&
   known.ino === found.ino &&
@@ -91,8 +116,8 @@ export const isDenied = (error: unknown): boolean => {
 /** Gives the owner of the folder itself all rights on it, and answers the mode it had. Links are not followed. */
 export function openFolder(place: string | Buffer): number {
   const stat = lstatSync(place)
-  if (stat.isDirectory() && (stat.mode & OWNER_ALL) !== OWNER_ALL) chmodSync(place, (stat.mode & 0o7777) | OWNER_ALL)
-  return stat.mode & 0o7777
+  if (stat.isDirectory() && (stat.mode & OWNER_ALL) !== OWNER_ALL) chmodSync(place, (stat.mode & MODE_BITS) | OWNER_ALL)
+  return stat.mode & MODE_BITS
 }
 
 function openWay(root: string, folder: string): number {
@@ -116,7 +141,7 @@ function readAnyway(place: string | Buffer, mode: number): Buffer {
 }
 
 /** What is directly in a folder. */
-type Content = { kept: [key: string, found: Found][]; folders: string[]; strays: string[] }
+type Content = { kept: { key: string; kind: Entry['kind']; stat: Stats }[]; folders: string[]; strays: string[] }
 const isEmpty = ({ kept, folders }: Content): boolean => kept.length === 0 && folders.length === 0
 
 const hasNothing = (root: string, folder: string): boolean =>
@@ -146,7 +171,7 @@ function look(root: string, folder: string): Content {
     const stat = listed === 'directory' ? undefined : lstat(root, key)
     const kind = stat ? kindOf(stat) : listed
     if (kind === 'directory') content.folders.push(key)
-    else if (stat && kind) content.kept.push([key, describe(stat, kind)])
+    else if (stat && kind) content.kept.push({ key, kind, stat })
     else if (stat) content.strays.push(key)
   }
   return content
@@ -187,9 +212,9 @@ function lstat(root: string, key: string): Stats | undefined {
 const kindOf = (found: Stats | Dirent<string | Buffer>): Entry['kind'] | undefined =>
   found.isFile() ? 'file' : found.isSymbolicLink() ? 'link' : found.isDirectory() ? 'directory' : undefined
 
-const describe = (stat: Stats, kind: Entry['kind']): Found => ({
+export const describe = (stat: Stats, kind: Entry['kind']): Found => ({
   kind,
-  mode: stat.mode & 0o7777,
+  mode: stat.mode & MODE_BITS,
   size: kind === 'file' ? stat.size : 0,
   mtimeMs: stat.mtimeMs,
   ctimeMs: stat.ctimeMs,

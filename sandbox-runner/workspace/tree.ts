@@ -4,17 +4,22 @@
  */
 import {
   chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  futimesSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   rmdirSync,
   rmSync,
   symlinkSync,
-  utimesSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs'
 import type { Entry } from './layer.ts'
-import { type Found, find, insist, isDenied, openFolder, parentOf, toFs } from './manifest.ts'
+import { describe, type Found, insist, isDenied, openFolder, parentOf, toFs } from './manifest.ts'
 
 export class TreeWriter {
   private readonly root: string
@@ -36,28 +41,21 @@ export class TreeWriter {
     for (let at = parentOf(path); at && this.removeIfEmpty(at); at = parentOf(at));
   }
 
-  /** `content` is asked for a file alone. */
+  /** `content` is asked for a file alone. Answers what lies there now. */
   put(path: string, entry: Entry, content: () => Uint8Array): Found {
     const above = parentOf(path) ?? ''
     this.makeFolder(above)
-    insist(this.root, above, () => this.write(path, entry, content))
-    const now = find(this.root, path)
-    if (!now) throw new Error(`could not restore ${path}`)
-    return now
+    return insist(this.root, above, () => this.write(path, entry, content))
   }
 
-  private write(path: string, { kind, mode, mtimeMs, hash }: Entry, content: () => Uint8Array): void {
+  private write(path: string, entry: Entry, content: () => Uint8Array): Found {
     const place = toFs(this.root, path)
-    removeAll(place)
-    if (kind === 'link') symlinkSync(Buffer.from(hash, 'latin1'), place)
-    else if (kind === 'directory') {
-      mkdirSync(place)
-      chmodSync(place, mode)
-    } else {
-      writeFileSync(place, content())
-      chmodSync(place, mode)
-      utimesSync(place, mtimeMs / 1000, mtimeMs / 1000)
-    }
+    if (entry.kind === 'file') return insteadOf(place, () => writeFile(place, entry, content()))
+    insteadOf(place, () =>
+      entry.kind === 'link' ? symlinkSync(Buffer.from(entry.hash, 'latin1'), place) : mkdirSync(place),
+    )
+    if (entry.kind === 'directory') chmodSync(place, entry.mode)
+    return describe(lstatSync(place), entry.kind)
   }
 
   /** The folder and those above it; whatever stands there instead of one makes way. */
@@ -67,10 +65,14 @@ export class TreeWriter {
     this.makeFolder(above)
     const place = toFs(this.root, path)
     insist(this.root, above, () => {
-      const stat = lstatSync(place, { throwIfNoEntry: false })
-      if (stat?.isDirectory()) return
-      if (stat) rmSync(place)
-      mkdirSync(place)
+      try {
+        mkdirSync(place)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        if (lstatSync(place).isDirectory()) return
+        rmSync(place)
+        mkdirSync(place)
+      }
     })
     this.folders.add(path)
   }
@@ -84,6 +86,33 @@ export class TreeWriter {
       if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
       throw error
     }
+  }
+}
+
+/** Makes something new; what stands in its place goes first. In an empty tree, where a restore writes, nothing does. */
+function insteadOf<T>(place: string | Buffer, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    removeAll(place)
+    return make()
+  }
+}
+
+/** All by one descriptor, and the mode with the making of the file: a restore is as fast as these few calls. */
+function writeFile(place: string | Buffer, { mode, mtimeMs }: Entry, content: Uint8Array): Found {
+  const file = openSync(place, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
+  try {
+    for (let at = 0; at < content.length; ) at += writeSync(file, content, at)
+    futimesSync(file, mtimeMs / 1000, mtimeMs / 1000)
+    const now = describe(fstatSync(file), 'file')
+    if (now.mode === mode) return now
+    // The umask, or the file system, took something away.
+    fchmodSync(file, mode)
+    return describe(fstatSync(file), 'file')
+  } finally {
+    closeSync(file)
   }
 }
 

@@ -20,7 +20,7 @@ import { Snapshot } from '../protocol.ts'
 import { readJson, readOr, replaceFile } from './beside.ts'
 import { type Entry, LayerWriter } from './layer.ts'
 import { WorkspaceLock } from './lock.ts'
-import { type Found, find, type Known, parentOf, RACY_MS, readEntry, scan, untouched } from './manifest.ts'
+import { compare, type Found, find, type Known, parentOf, RACY_MS, readEntry, scan, untouched } from './manifest.ts'
 import { ensureRoot } from './root.ts'
 import { chain, LayerStack } from './stack.ts'
 import { removeAll, TreeWriter } from './tree.ts'
@@ -44,6 +44,8 @@ export class Workspace {
   private known: Map<string, Known> | undefined
   /** When all of it was last compared (epoch ms). */
   private lookedAt = 0
+  /** Another object whenever `files` tells something else. */
+  version: object = {}
 
   constructor(home: string, id: string) {
     this.id = id
@@ -112,6 +114,7 @@ export class Workspace {
     if (differs || !clean) this.markSettled(snapshot, checkedAt)
     this.snapshot = snapshot
     this.known = known
+    this.version = {}
   }
 
   /** Forgets every snapshot and every file: what is captured next is the first. */
@@ -139,27 +142,25 @@ export class Workspace {
    * @throws ToolFailure `workspace_too_large` when a cap is passed; nothing is left out silently.
    */
   capture(paths?: Iterable<string>): Captured | undefined {
-    const before = this.known ?? new Map<string, Known>()
+    this.known ??= new Map()
+    const { known } = this
     const checkedAt = Date.now()
     if (!paths) ensureRoot(this.tree)
-    const looked = paths ? this.look(paths, before) : scan(this.tree)
-    const candidates = paths ? withFolders(paths) : before.keys()
-    const deleted = [...candidates].filter((path) => before.has(path) && !looked.has(path))
-    if (!paths && looked.size > WORKSPACE_FILES_MAX)
-      throw tooLarge(`${looked.size} files (at most ${WORKSPACE_FILES_MAX})`)
-    const after = paths ? new Map(before) : new Map<string, Known>()
-    for (const path of deleted) after.delete(path)
-
+    const { moved, gone } = paths ? this.look([...paths], known) : compare(this.tree, known)
     const part = this.beside('captured.part')
     const writer = new LayerWriter(part, this.snapshot?.id ?? null)
     try {
-      const changed = this.writeChanged(writer, looked, { before, after, checkedAt })
-      for (const path of deleted) writer.remove(path)
+      const files = known.size - gone.length + [...moved.keys()].filter((path) => !known.has(path)).length
+      if (files > WORKSPACE_FILES_MAX) throw tooLarge(`${files} files (at most ${WORKSPACE_FILES_MAX})`)
+      const changed = this.writeChanged(writer, moved, known, checkedAt)
+      for (const path of gone) {
+        known.delete(path)
+        writer.remove(path)
+      }
       const lookedAt = paths ? this.lookedAt : checkedAt
-      if (this.snapshot && changed.length + deleted.length === 0) {
+      if (this.snapshot && changed.length + gone.length === 0) {
         writer.abandon()
         this.markSettled(this.snapshot, lookedAt)
-        this.known = after
         return undefined
       }
       const { id, bytes } = writer.finish()
@@ -167,8 +168,8 @@ export class Workspace {
       const snapshot = { id: chain(this.snapshot?.id ?? '', id), count }
       const path = this.stack.put(count, id, part)
       this.markSettled(snapshot, lookedAt)
-      this.known = after
-      return { snapshot, layer: { id, snapshot, bytes, path }, paths: [...changed, ...deleted] }
+      this.version = {}
+      return { snapshot, layer: { id, snapshot, bytes, path }, paths: [...changed, ...gone] }
     } catch (error) {
       writer.abandon()
       rmSync(part, { force: true })
@@ -176,24 +177,21 @@ export class Workspace {
     }
   }
 
-  /** Adds to the layer what differs from `before`; notes all that was looked at in `after`. */
+  /** Adds to the layer what differs from what is known of it, and notes what is there now. Answers the paths. */
   private writeChanged(
     writer: LayerWriter,
-    looked: Map<string, Found>,
-    { before, after, checkedAt }: { before: Map<string, Known>; after: Map<string, Known>; checkedAt: number },
+    moved: Map<string, Found>,
+    known: Map<string, Known>,
+    checkedAt: number,
   ): string[] {
     const changed: string[] = []
     let bytes = 0
-    for (const [name, now] of looked) {
-      const old = before.get(name)
-      if (old && untouched(old, now)) {
-        after.set(name, old)
-        continue
-      }
+    for (const [name, now] of moved) {
       if (now.size > WORKSPACE_FILE_BYTES_MAX)
         throw tooLarge(`${name} has ${now.size} bytes (at most ${WORKSPACE_FILE_BYTES_MAX})`)
+      const old = known.get(name)
       const { hash, content } = readEntry(this.tree, name, now)
-      after.set(name, { ...now, hash, checkedAt })
+      known.set(name, { ...now, hash, checkedAt })
       if (old && old.hash === hash && old.kind === now.kind && old.mode === now.mode) continue
       bytes += now.size
       if (bytes > WORKSPACE_BYTES_MAX) throw tooLarge(`one step changed more than ${WORKSPACE_BYTES_MAX} bytes`)
@@ -214,17 +212,23 @@ export class Workspace {
     return true
   }
 
-  private look(paths: Iterable<string>, before: Map<string, Known>): Map<string, Found> {
-    const looked = new Map<string, Found>()
+  /** `compare` for named paths alone. */
+  private look(paths: string[], known: ReadonlyMap<string, Known>): { moved: Map<string, Found>; gone: string[] } {
+    const found = new Map<string, Found>()
     for (const path of paths) {
-      const found = find(this.tree, path)
-      if (found) looked.set(path, found)
+      const now = find(this.tree, path)
+      if (now) found.set(path, now)
       // A folder that lost its last file is an empty folder now.
       const folder = parentOf(path)
-      const emptied = found || !folder || before.has(folder) ? undefined : find(this.tree, folder)
-      if (folder && emptied) looked.set(folder, emptied)
+      const emptied = now || !folder || known.has(folder) ? undefined : find(this.tree, folder)
+      if (folder && emptied) found.set(folder, emptied)
     }
-    return looked
+    const gone = [...withFolders(paths)].filter((path) => known.has(path) && !found.has(path))
+    for (const [path, now] of found) {
+      const old = known.get(path)
+      if (old && untouched(old, now.kind, now)) found.delete(path)
+    }
+    return { moved: found, gone }
   }
 
   /** Tells the hash of an entry where it cannot have changed since the tree was last compared. */
@@ -233,7 +237,7 @@ export class Workspace {
     if (known)
       return (path, found) => {
         const old = known.get(path)
-        return old && untouched(old, found) ? old.hash : undefined
+        return old && untouched(old, found.kind, found) ? old.hash : undefined
       }
     const settled = this.settled()
     // After a crash of the whole machine a file may hold less than its times promise: then every content is read.
@@ -250,6 +254,7 @@ export class Workspace {
     this.snapshot = settled?.snapshot
     this.lookedAt = settled?.at ?? 0
     this.known = undefined
+    this.version = {}
   }
 
   private settled(): Settled | undefined {
