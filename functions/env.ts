@@ -56,6 +56,8 @@ const Schema = z.object({
   STINT_MODEL_FAST: z.string().optional(),
   STINT_MODEL_FALLBACKS: list.optional(),
   STINT_MAX_COST_RUN_USD: positive.max(RUN_COST_USD_MAX).optional(),
+  STINT_MAX_COST_SESSION_USD: positive.optional(),
+  STINT_MAX_COST_DAY_USD: positive.optional(),
   STINT_API_KEY_HASHES: apiKeys.optional(),
   UPSTASH_REDIS_REST_URL: url.optional(),
   UPSTASH_REDIS_REST_TOKEN: z.string().optional(),

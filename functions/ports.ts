@@ -4,6 +4,7 @@
  * committed and tries later. Refusals that the caller must handle are values, never exceptions.
  * Times are epoch milliseconds, durations milliseconds, money US dollars.
  */
+import type { Account, SharedLimits } from './core/accounts.ts'
 import type { AgentContext } from './core/context.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
 import type { ApiKey, AuditEntry, CustomTool, Fact, Preference, Schedule } from './core/records.ts'
@@ -400,6 +401,33 @@ export type Model = {
   list(signal: AbortSignal): Promise<{ ok: true; ids: string[] } | ModelRefusal>
 }
 
+// ---- ledger ------------------------------------------------------------------------------------------------------
+
+/**
+ * What was spent and what is promised, counted in one place for all processes. A call's worst case is reserved before it
+ * is made and settled when its price is known. A reservation that nobody settles (its process died) counts as spent.
+ */
+export type Ledger = {
+  /**
+   * Reserves up to `usd`, and not less than `leastUsd`, from every account or from none. The same `id` again answers as
+   * before. @throws when the ledger cannot be reached.
+   */
+  reserve(request: {
+    id: string
+    accounts: Account[]
+    usd: number
+    leastUsd: number
+    now: number
+  }): Promise<{ ok: true; usd: number } | { ok: false; account: string; spentUsd: number; heldUsd: number }>
+  /** Puts what was really spent in place of what was reserved; nothing where it was settled before. */
+  settle(request: { id: string; accounts: Account[]; usd: number; now: number }): Promise<void>
+  /** What an account was charged, reservations apart. */
+  spent(account: string): Promise<number>
+  /** Removes an account. */
+  forget(account: string): Promise<void>
+  close(): Promise<void>
+}
+
 // ---- sandbox -----------------------------------------------------------------------------------------------------
 
 export type SandboxCall = { callId: string; tool: string; input: unknown }
@@ -558,6 +586,8 @@ export type Settings = {
   models: { strong: string; fast: string; fallbacks: string[] }
   /** No request may ask for more than this. */
   costUsdMax: number
+  /** What all runs of a session, of a day may spend together. */
+  shared?: SharedLimits
 }
 
 export type Ports = {
@@ -576,4 +606,6 @@ export type Ports = {
   archive?: Archive
   /** What is kept beyond a run. Undefined: nothing is. */
   memory?: Memory
+  /** Counts what runs spend together. Undefined: nothing limits that. */
+  ledger?: Ledger
 }

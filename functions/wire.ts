@@ -15,6 +15,7 @@ import { isNeon } from './adapters/sql/address.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
 import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from './adapters/system.ts'
 import { webhooks } from './adapters/webhook.ts'
+import type { SharedLimits } from './core/accounts.ts'
 import { RUN_COST_USD_MAX, RUNS_AT_ONCE_MAX } from './core/limits.ts'
 import { type Env, isKeyless } from './env.ts'
 import { MemoryManager } from './memory/manager.ts'
@@ -24,6 +25,7 @@ import type {
   Archive,
   Cache,
   Forge,
+  Ledger,
   LongTerm,
   Model,
   Ports,
@@ -74,7 +76,9 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge)
   const snapshots = folderSnapshots(objects)
-  const { store: own, where, cache: shared } = await openStore(env, home, snapshots)
+  const { store: own, where, cache: shared, ledger: openLedger } = await openStore(env, home, snapshots)
+  const limits = sharedLimits(env)
+  const ledger = Object.keys(limits).length > 0 ? await openLedger() : undefined
   const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })
   const shortTerm = new ShortTermMemory({ cache: shared ?? localCache(systemClock), poorer })
   const memory = new MemoryManager({ shortTerm })
@@ -102,6 +106,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
         fallbacks: env.STINT_MODEL_FALLBACKS ?? FALLBACKS_DEFAULT,
       },
       costUsdMax: env.STINT_MAX_COST_RUN_USD ?? RUN_COST_USD_MAX,
+      shared: limits,
     },
     clock: systemClock,
     ids: systemIds,
@@ -116,6 +121,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     snapshots,
     ...(archive ? { archive } : {}),
     memory,
+    ...(ledger ? { ledger } : {}),
     ...(env.STINT_WEBHOOK_SECRET
       ? {
           callbacks: webhooks({
@@ -137,11 +143,20 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
       await sandbox.close()
       await scripted.close()
       await memory.close()
+      await ledger?.close()
       await store.close()
       await (await opened)?.close()
     },
   }
 }
+
+const sharedLimits = ({
+  STINT_MAX_COST_SESSION_USD: sessionUsd,
+  STINT_MAX_COST_DAY_USD: dayUsd,
+}: Env): SharedLimits => ({
+  ...(sessionUsd === undefined ? {} : { sessionUsd }),
+  ...(dayUsd === undefined ? {} : { dayUsd }),
+})
 
 const entryOf = (name: string): string => fileURLToPath(new URL(`../sandbox-runner/${name}`, import.meta.url))
 
@@ -153,20 +168,32 @@ async function openForge(env: Env): Promise<Forge | undefined> {
   return githubForge(appId && privateKey ? { apiUrl, appId, privateKey } : { apiUrl, token: token ?? '' })
 }
 
-type WiredStore = { store: Store; where: string /** One that all processes share, beside the runs. */; cache?: Cache }
+type WiredStore = {
+  store: Store
+  where: string
+  /** One that all processes share, beside the runs. */
+  cache?: Cache
+  ledger: () => Promise<Ledger>
+}
 
 /** Where runs are kept. What Redis needs is loaded only where Redis is. */
 async function openStore(env: Env, home: string, objects: Snapshots): Promise<WiredStore> {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL, STINT_REDIS_PREFIX: prefix } = env
   if (url === undefined && REDIS_URL === undefined)
-    return { store: sqliteStore({ path: join(home, 'stint.db'), mayLive }), where: `one SQLite file in ${home}` }
+    return {
+      store: sqliteStore({ path: join(home, 'stint.db'), mayLive }),
+      where: `one SQLite file in ${home}`,
+      ledger: async () => (await import('./adapters/sqlite-ledger.ts')).sqliteLedger(join(home, 'stint.db')),
+    }
   const { redisStore } = await import('./adapters/redis-store.ts')
   if (url !== undefined) {
     const { redisUpstash } = await import('./adapters/redis-upstash.ts')
     const { upstashCache } = await import('./adapters/upstash-cache.ts')
     const place = { url, token: token ?? '' }
+    const transport = redisUpstash(place)
     return {
-      store: redisStore({ transport: redisUpstash(place), objects, prefix }),
+      ledger: async () => (await import('./adapters/redis-ledger.ts')).redisLedger(transport, prefix),
+      store: redisStore({ transport, objects, prefix }),
       where: `Upstash Redis at ${new URL(url).host}`,
       cache: upstashCache(place, prefix),
     }
@@ -181,6 +208,10 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<Wi
     where: `Redis at ${new URL(REDIS_URL ?? '').host}`,
     // The same connection, which the store closes.
     cache: { ...redisCache(transport, prefix), close: async () => {} },
+    ledger: async () => ({
+      ...(await import('./adapters/redis-ledger.ts')).redisLedger(transport, prefix),
+      close: async () => {},
+    }),
   }
 }
 

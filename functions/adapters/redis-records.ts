@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Snapshots } from '../ports.ts'
+import { scriptRunner } from './redis-script.ts'
 import { SCRIPTS } from './redis-scripts.ts'
 import type { RedisTransport } from './redis-transport.ts'
 
@@ -35,7 +36,7 @@ export function redisRecords({
   }
   const ask = async <T>(...command: (string | number)[]): Promise<T> => (await all([command]))[0] as T
 
-  const run1 = scriptRunner(transport)
+  const run1 = scriptRunner(transport, SCRIPTS)
   const script = async (name: keyof typeof SCRIPTS, keys: string[], args: (string | number)[]): Promise<string[]> =>
     (await run1(name, [{ keys, args }]))[0] as string[]
 
@@ -87,29 +88,3 @@ export const placeOf = (repo: string): string => createHash('sha256').update(rep
 
 export const RUN_PARTS = ['run', 'messages', 'events', 'marks', 'inbox', 'sent', 'journal', 'objects']
 export const partOf = (run: string, part: string): string => (part === 'run' ? run : `${run}:${part}`)
-
-type Invocation = { keys: string[]; args: (string | number)[] }
-
-/** Runs scripts by their hash, and sends the text to a server that does not know it yet. */
-function scriptRunner(transport: RedisTransport) {
-  const made = Object.fromEntries(
-    Object.entries(SCRIPTS).map(([name, body]) => {
-      const text = transport.scriptHeader ? `${transport.scriptHeader}\n${body}` : body
-      return [name, { text, sha: createHash('sha1').update(text).digest('hex') }]
-    }),
-  ) as Record<keyof typeof SCRIPTS, { text: string; sha: string }>
-  return async (name: keyof typeof SCRIPTS, invocations: Invocation[]): Promise<unknown[]> => {
-    const { text, sha } = made[name]
-    const commands = (verb: string, body: string) =>
-      invocations.map(({ keys, args }) => [verb, body, keys.length, ...keys, ...args])
-    const replies = await transport.send(commands('EVALSHA', sha))
-    const unknown = replies.flatMap((reply, i) => (reply instanceof Error && /NOSCRIPT/.test(reply.message) ? [i] : []))
-    if (unknown.length > 0) {
-      const texts = commands('EVAL', text)
-      const again = await transport.send(unknown.map((i) => texts[i] ?? []))
-      for (const [n, i] of unknown.entries()) replies[i] = again[n]
-    }
-    for (const reply of replies) if (reply instanceof Error) throw reply
-    return replies
-  }
-}

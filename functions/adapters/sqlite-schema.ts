@@ -11,9 +11,11 @@
  *     journal      effects outside: intended, and what became of them
  *     remembered   approvals that hold for all runs of a session or a repo
  *     layers       what each step changed in a workspace; a row of layers is a snapshot
+ *     accounts     what runs spend together: what was spent (in nano-dollars), by whose name
+ *     reserved     what calls under way may cost at most
  */
 /** Raised with every change; `SCHEMA` and `COLUMNS_ADDED` bring any older file up to date: both only add. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /** Columns that tables of an older file lack: table, column, declaration. */
 export const COLUMNS_ADDED: [string, string, string][] = [
@@ -61,4 +63,10 @@ CREATE TABLE IF NOT EXISTS layers (
   UNIQUE (workspace_id, count)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS layers_id ON layers (layer_id);
+CREATE TABLE IF NOT EXISTS accounts (
+  account TEXT PRIMARY KEY, spent INTEGER NOT NULL, touched_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS reserved (
+  account TEXT NOT NULL, id TEXT NOT NULL, amount INTEGER NOT NULL, at INTEGER NOT NULL, UNIQUE (account, id)
+) STRICT;
 `

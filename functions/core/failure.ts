@@ -2,6 +2,7 @@
 import {
   BACKOFF_MS_FIRST,
   BACKOFF_MS_MAX,
+  BUDGET_WAIT_MS,
   MODEL_ATTEMPTS_MAX,
   RATE_LIMIT_WAITS_MAX,
   SANDBOX_ATTEMPTS_MAX,
@@ -33,6 +34,12 @@ export function afterModelFailure(run: Run, outcome: Extract<Outcome, { type: 'm
         code: outcome.code,
         reason: outcome.message,
       })
+    }
+    case 'budget': {
+      if (run.rateWaits + 1 > RATE_LIMIT_WAITS_MAX) return end(run, outcome, 'cost_limit', [], outcome.message)
+      const waits = { ...run, rateWaits: run.rateWaits + 1 }
+      const why = { kind: 'budget' as const, code: outcome.code, reason: outcome.message }
+      return again(waits, outcome, outcome.retryAfterMs ?? BUDGET_WAIT_MS, why)
     }
     case 'retry':
       if (attempt >= MODEL_ATTEMPTS_MAX) return end(run, outcome, 'model_error', [], `${attempt} tries failed. ${why}`)

@@ -29,6 +29,15 @@ export const NAP_MS_MAX = 5_000
 /** Rate-limit refusals in a row before the run gives up; each waits until the server's own reset. */
 export const RATE_LIMIT_WAITS_MAX = 60
 
+/** Another run's call may cost less than it reserved: whoever waits only for that looks again after this. */
+export const BUDGET_HELD_WAIT_MS = 10_000
+/** A session's limit ends with nobody's day: a run looks again after this, so often that it waits for a week. */
+export const BUDGET_WAIT_MS = 3 * 3600_000
+/** A reservation that nobody settled for this long is of a process that died: it counts as spent. */
+export const RESERVED_MS_MAX = 600_000
+/** An account that nobody touched for this long is forgotten. */
+export const ACCOUNT_KEPT_MS = 40 * 24 * 3600_000
+
 /** Tries of one sandbox request that failed for reasons outside the tool (runner gone, restore failed). */
 export const SANDBOX_ATTEMPTS_MAX = 4
 /** Reads of one message that run side by side. */

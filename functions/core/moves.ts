@@ -20,12 +20,12 @@ export function again(
   run: Run,
   outcome: Outcome,
   waitMs: number,
-  why: { kind: 'retry' | 'rate_limit'; code: string; reason: string },
+  why: { kind: 'retry' | 'rate_limit' | 'budget'; code: string; reason: string },
 ): Move {
   const notBefore = outcome.at + waitMs
   const action = { ...run.action, notBefore } as Action
-  if (why.kind === 'rate_limit' && waitMs > NAP_MS_MAX)
-    return wait({ ...run, action }, { kind: 'rate_limit', reason: why.reason, until: notBefore })
+  const { kind, reason } = why
+  if (kind !== 'retry' && waitMs > NAP_MS_MAX) return wait({ ...run, action }, { kind, reason, until: notBefore })
   const trouble = { code: why.code, message: why.reason, at: outcome.at }
   return { run: { ...run, status: 'running', action, trouble }, messages: [] }
 }

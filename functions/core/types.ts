@@ -312,8 +312,8 @@ export const Outcome = z.discriminatedUnion('type', [
     type: z.literal('model_failure'),
     code: z.string(),
     message: z.string(),
-    /** `retry`: the world's fault; `rate_limit`: wait; `format`: the model's, told to it; `fatal`: nobody can mend it. */
-    kind: z.enum(['retry', 'rate_limit', 'format', 'next_model', 'cost', 'time', 'fatal']),
+    /** `retry`: the world's fault; `rate_limit`, `budget`: wait; `format`: the model's, told to it; `fatal`: nobody can mend it. */
+    kind: z.enum(['retry', 'rate_limit', 'budget', 'format', 'next_model', 'cost', 'time', 'fatal']),
     retryAfterMs: z.number().optional(),
     model: z.string().optional(),
     /** Shown to the model when `kind` is `format`. */

@@ -1,4 +1,5 @@
 /** The coding agent as one object: what the faces (HTTP, terminal, Slack, jobs) use, and nothing else of the engine. */
+import { sessionAccount } from '../core/accounts.ts'
 import { STINT_MS_MAX } from '../core/limits.ts'
 import type { Decision, Run } from '../core/types.ts'
 import type { CodeReply, Ports, Wake } from '../ports.ts'
@@ -100,6 +101,7 @@ export class AICodeAgent {
   async forget(sessionId: string): Promise<'gone' | 'busy' | 'forgotten'> {
     const removed = await this.ports.store.deleteSession(sessionId)
     if (removed.ok || removed.why === 'gone') await this.ports.memory?.forget(sessionId)
+    if (removed.ok || removed.why === 'gone') await this.ports.ledger?.forget(sessionAccount(sessionId))
     if (!removed.ok) return removed.why
     await this.ports.sandbox.forget(removed.workspaceId)
     await this.ports.snapshots.delete(removed.layerIds)

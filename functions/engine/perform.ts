@@ -8,7 +8,6 @@ import { hasEnded } from '../core/inbox.ts'
 import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX } from '../core/limits.ts'
 import { openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
-import { affordableTokens } from '../model/budget.ts'
 import { costOf } from '../model/catalogue.ts'
 import { meaningOf } from '../model/failures.ts'
 import type { Ports } from '../ports.ts'
@@ -17,6 +16,7 @@ import { offeredTools } from '../tools/registry.ts'
 import { archiveRun } from './archive.ts'
 import { notify } from './callback.ts'
 import type { Held } from './held.ts'
+import { reserve } from './spending.ts'
 
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
 export type Effect = { outcome: Bare<Outcome>; layers: Layer[] }
@@ -78,10 +78,8 @@ async function prepare({ run, messages: had, token, signal }: Held, ports: Ports
   return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
 }
 
-async function callModel(
-  { run, messages, signal }: Held,
-  { model: port, ids, sandbox, settings, feed, clock }: Ports,
-): Promise<Effect | undefined> {
+async function callModel({ run, messages, token, signal }: Held, ports: Ports): Promise<Effect | undefined> {
+  const { model: port, ids, sandbox, settings, feed, clock } = ports
   const chosen = run.fallback ?? (run.model === 'auto' ? settings.models.strong : run.model)
   const tools = [...offeredTools()]
   const chat = chatMessages(messages)
@@ -90,11 +88,14 @@ async function callModel(
     messages,
     () => Buffer.byteLength(JSON.stringify(tools)) + Buffer.byteLength(JSON.stringify(chat)),
   )
-  const maxTokens = affordableTokens(chosen, promptTokens, run.limits.costUsd - run.usage.costUsd)
-  if (maxTokens === undefined) {
-    const message = `The next call could cost more than the $${(run.limits.costUsd - run.usage.costUsd).toFixed(6)} that are left.`
-    return { outcome: { type: 'model_failure', kind: 'cost', code: 'cost_limit', message }, layers: [] }
+  const spender = {
+    sessionId: run.sessionId,
+    id: `${run.runId}.${run.step}.${token}`,
+    leftUsd: run.limits.costUsd - run.usage.costUsd,
   }
+  const reserved = await reserve(spender, { model: chosen, promptTokens }, ports)
+  if (!reserved.ok) return { outcome: reserved.outcome, layers: [] }
+  const { maxTokens, settle } = reserved
   const started = clock.now()
   const onText = feed.watched(run.runId)
     ? (text: string) => feed.publish([{ runId: run.runId, at: clock.now(), type: 'message.delta', data: { text } }])
@@ -103,6 +104,7 @@ async function callModel(
     { model: chosen, messages: chat, tools, maxTokens },
     { signal, ...(onText ? { onText } : {}) },
   )
+  await settle(answer.ok ? costOf(chosen, answer.usage) : answer.status >= 400 ? 0 : 'unknown')
   if (!answer.ok) {
     if (answer.code === 'aborted')
       return timeIsUp(run, clock.now() - started) ? { outcome: OUT_OF_TIME, layers: [] } : undefined

@@ -3,7 +3,7 @@ import { ANSWER_TOKENS_MAX } from '../core/limits.ts'
 import { profileOf } from './catalogue.ts'
 
 /** An answer shorter than this is not worth asking for. */
-const ANSWER_TOKENS_MIN = 256
+export const ANSWER_TOKENS_MIN = 256
 
 /**
  * How many tokens the answer may have so that prompt and answer together cost no more than `leftUsd`; undefined when
@@ -16,4 +16,10 @@ export function affordableTokens(model: string, promptTokens: number, leftUsd: n
   const payable = usdPerMillion.output === 0 ? room : Math.floor((leftForAnswer * 1_000_000) / usdPerMillion.output)
   const tokens = Math.min(room, payable)
   return tokens < Math.min(ANSWER_TOKENS_MIN, room) || tokens <= 0 ? undefined : tokens
+}
+
+/** Dollars that a call costs at most: nothing of its prompt is cached, and its answer is as long as it may be. */
+export function worstCost(model: string, promptTokens: number, answerTokens: number): number {
+  const { input, output } = profileOf(model).usdPerMillion
+  return (promptTokens * input + answerTokens * output) / 1_000_000
 }
