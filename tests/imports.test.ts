@@ -69,6 +69,8 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
   ],
   [/^sandbox-runner\/(catalogue|define|limits|protocol)\.ts$/, [/^sandbox-runner\/(tools\/|define\.ts$)/, /^zod$/]],
   [/^sandbox-runner\//, [/^sandbox-runner\//, /^node:/, /^(zod|diff|picomatch)$/]],
+  // Names of files without .ts there, as SST bundles them.
+  [/^stacks\//, [/^stacks\//, /^node:fs$/]],
   [
     /^cli\//,
     [
@@ -84,7 +86,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
   ],
 ]
 
-const FOLDERS = ['functions', 'sandbox-runner', 'cli']
+const FOLDERS = ['functions', 'sandbox-runner', 'cli', 'stacks']
 const files = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true }).map((name) => join(folder, String(name))),
 ).filter((name) => name.endsWith('.ts'))
@@ -98,7 +100,9 @@ function importsOf(file: string): string[] {
     ),
   ].map((match) => {
     const target = match[1] ?? match[2] ?? match[3] ?? ''
-    return target.startsWith('.') ? relative(ROOT, join(ROOT, dirname(file), target)) : target
+    if (!target.startsWith('.')) return target
+    const path = relative(ROOT, join(ROOT, dirname(file), target))
+    return file.startsWith('stacks/') ? `${path}.ts` : path
   })
 }
 
