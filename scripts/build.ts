@@ -1,0 +1,138 @@
+/**
+ * `npm run build`: each function as one folder under dist/, ready to be zipped or copied. The same sources give the same
+ * bytes. Source maps are kept apart (dist/maps/), so that no function carries them; what other people wrote is named with
+ * its licence in each folder.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build, type Metafile, type Plugin } from 'esbuild'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+export type Entry = 'api' | 'worker' | 'cron' | 'sandbox-runner'
+/** By name of the file in the folder. The threads of the runner are files of their own. */
+export const ENTRIES: Record<Entry, Record<string, string>> = {
+  api: { index: 'functions/api.ts' },
+  worker: { index: 'functions/worker.ts' },
+  cron: { index: 'functions/cron.ts' },
+  'sandbox-runner': {
+    server: 'sandbox-runner/server.ts',
+    carrier: 'sandbox-runner/carrier.ts',
+    'search-worker': 'sandbox-runner/search/worker.ts',
+    'indexing-worker': 'sandbox-runner/indexing/worker.ts',
+  },
+}
+/** JavaScript of an entry, all its files together. */
+export const BYTES_MAX: Record<Entry, number> = {
+  api: 1_500_000,
+  worker: 1_500_000,
+  cron: 1_500_000,
+  'sandbox-runner': 3_000_000,
+}
+
+/** A function on Lambda is not a server: these need a connection that stays. Whoever names them there is told so. */
+const SERVERS_ONLY = /^(bullmq|ioredis)$/
+const SERVERS_ONLY_NAMES = ['Redis', 'Queue', 'Worker', 'UnrecoverableError', 'DelayedError']
+/** Never loaded here, or not JavaScript and brought along by the image. */
+const EXTERNAL = ['pg-native', '@vscode/tree-sitter-wasm']
+
+const absent: Plugin = {
+  name: 'absent',
+  setup(b) {
+    b.onResolve({ filter: SERVERS_ONLY }, ({ path }) => ({ path, namespace: 'absent' }))
+    b.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
+      contents: `const no = function () { throw new Error(${JSON.stringify(`${path} is not part of this function: REDIS_URL needs a server; set UPSTASH_REDIS_REST_URL`)}) }
+        export { ${SERVERS_ONLY_NAMES.map((name) => `no as ${name}`).join(', ')} }`,
+    }))
+  },
+}
+
+/** Of zod's forty languages one is used: 250 kB. */
+const english: Plugin = {
+  name: 'english',
+  setup: (b) =>
+    b.onLoad({ filter: /zod\/v4\/locales\/index\.(js|mjs)$/ }, () => ({
+      contents: 'export { default as en } from "./en.js"',
+    })),
+}
+
+/** A thread's file lies beside the code that starts it. */
+const threads: Plugin = {
+  name: 'threads',
+  setup: (b) =>
+    b.onLoad({ filter: /sandbox-runner\/(search|indexing)\/[\w-]+\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace("'./worker.ts'", `'./${basename(join(path, '..'))}-worker.mjs'`),
+      loader: 'ts',
+    })),
+}
+
+export type Built = { entry: Entry; folder: string; bytes: number; packages: string[] }
+
+export async function buildEntry(entry: Entry, dist: string): Promise<Built> {
+  const folder = join(dist, entry)
+  const maps = join(dist, 'maps', entry)
+  for (const old of [folder, maps]) rmSync(old, { recursive: true, force: true })
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ENTRIES[entry],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    external: EXTERNAL,
+    sourcemap: 'external',
+    metafile: true,
+    legalComments: 'none',
+    logLevel: 'error',
+    plugins: [absent, english, threads],
+    // What is CommonJS inside asks for the platform's modules by `require`, which a module has not.
+    // The name is longer than any that is made by shortening names.
+    banner: {
+      js: 'import{createRequire as $stintRequire}from"node:module";const require=$stintRequire(import.meta.url);',
+    },
+  })
+  mkdirSync(maps, { recursive: true })
+  for (const name of readdirSync(folder)) if (name.endsWith('.map')) renameSync(join(folder, name), join(maps, name))
+  const packages = packagesOf(metafile)
+  writeFileSync(join(folder, 'LICENSES.txt'), licences(packages))
+  const scripts = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.mjs'))
+  return { entry, folder, bytes: scripts.reduce((sum, [, { bytes }]) => sum + bytes, 0), packages }
+}
+
+function packagesOf({ inputs }: Metafile): string[] {
+  const names = Object.keys(inputs).flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[0] ?? [])
+  return [...new Set(names)].sort()
+}
+
+/** Ours, then everybody else's, by name and version. */
+function licences(packages: string[]): string {
+  const parts = packages.map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as {
+      name: string
+      version: string
+      license?: string
+    }
+    const file = readdirSync(join(ROOT, folder)).find((one) => /^(licen[cs]e|copying)/i.test(one))
+    const text = file ? readFileSync(join(ROOT, folder, file), 'utf8').trim() : `Licence: ${license ?? 'not stated'}`
+    return `${name} ${version} (${license ?? 'see below'})\n\n${text}`
+  })
+  const own = readFileSync(join(ROOT, 'LICENSE'), 'utf8').trim()
+  return `${[`Stint (Apache-2.0)\n\n${own}`, ...parts].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`
+}
+
+export async function main(dist = join(ROOT, 'dist')): Promise<void> {
+  for (const entry of Object.keys(ENTRIES) as Entry[]) {
+    const { bytes, packages } = await buildEntry(entry, dist)
+    const [kB, max] = [bytes, BYTES_MAX[entry]].map((size) => Math.ceil(size / 1000))
+    process.stdout.write(`dist/${entry}  ${kB} kB of ${max}, ${packages.length} packages\n`)
+    if (bytes > BYTES_MAX[entry]) throw new Error(`${entry} has ${kB} kB; it may have ${max}`)
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main()
