@@ -89,8 +89,12 @@ const CASES: Record<string, Case> = {
     asked: 1,
   },
   'arguments-that-are-no-json': bad(
-    { calls: [{ name: 'read_file', arguments: '{"path": "made.txt"' }] },
+    { calls: [{ name: 'read_file', arguments: 'made.txt' }] },
     /no JSON object.*read_file takes/,
+  ),
+  'arguments-without-their-last-bracket': bad(
+    { calls: [{ name: 'read_file', arguments: '{"path": "made.txt"' }] },
+    /your call was read as read_file.*made/,
   ),
   'arguments-that-are-a-list': bad({ calls: [{ name: 'read_file', arguments: '["made.txt"]' }] }, /no JSON object/),
   'arguments-of-wrong-types': bad(call('read_file', { path: 7, offset: 'two' }), /path: .*expected string/),
@@ -130,7 +134,7 @@ const CASES: Record<string, Case> = {
   },
   'a-call-cut-by-its-length': bad(
     { calls: [{ name: 'write_file', arguments: '{"path":"cut.txt","content":"half of' }], finish: 'length' },
-    /no JSON object/,
+    /cut off.*write_file takes/,
   ),
   'a-text-cut-by-its-length': bad({ text: 'The answer is', finish: 'length' }, /cut off/),
   'always-cut-by-its-length': {
@@ -179,7 +183,7 @@ function many(count: number): { name: string; arguments: Json }[] {
     arguments: { path: `m${i}.txt`, content: 'm\n' },
   }))
 }
-test('a model whose answers cannot be used as they are', { concurrency: true }, async (t) => {
+test('a model whose answers cannot be used as they are', { concurrency: 8 }, async (t) => {
   const world = await faultyWorld(t, CASES)
   await Promise.all(
     Object.entries(CASES).map(([name, expected]) =>

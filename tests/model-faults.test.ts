@@ -114,7 +114,7 @@ const CASES: Record<string, Case> = {
   },
 }
 
-test('a model server that fails in the middle of a run', { concurrency: true }, async (t) => {
+test('a model server that fails in the middle of a run', { concurrency: 8 }, async (t) => {
   const held: Case = { fault: () => true, stopReason: 'cancelled' }
   const waits = { fault: first(1, limited({ 'retry-after': '7' })), stopReason: 'done' }
   const forAges = { fault: limited({ 'retry-after': '99999999' }), stopReason: 'cancelled' }

@@ -3,7 +3,7 @@
  * same bytes, and a longer transcript begins with the bytes of a shorter one: Groq halves the price of a repeated
  * prefix and does not count it to rate limits, so nothing before the end may ever move.
  */
-import type { Message, ToolResult } from './types.ts'
+import type { Message, ToolCall, ToolResult } from './types.ts'
 import { errorText } from './verdicts.ts'
 
 export type ToolSchema = { name: string; description: string; parameters: Record<string, unknown> }
@@ -23,16 +23,28 @@ export type AgentContext = {
   effort?: 'low' | 'medium' | 'high'
 }
 
-export const chatMessages = (messages: Message[]): ChatMessage[] => messages.map(chatMessage)
+export function chatMessages(messages: Message[]): ChatMessage[] {
+  const ran = new Map<string, string>()
+  return messages.map((message) => {
+    if (message.role === 'assistant')
+      for (const call of message.calls) if (call.mended) ran.set(call.callId, ranAs(call))
+    return chatMessage(message, ran)
+  })
+}
 
-function chatMessage(message: Message): ChatMessage {
+/** `ran` has, by call, what the model is told of calls that were mended. */
+function chatMessage(message: Message, ran: Map<string, string>): ChatMessage {
   switch (message.role) {
     case 'system':
       return { role: 'system', content: message.content }
     case 'user':
       return { role: 'user', content: plainText(message.content) }
     case 'tool':
-      return { role: 'tool', tool_call_id: message.modelCallId, content: plainText(resultText(message.result)) }
+      return {
+        role: 'tool',
+        tool_call_id: message.modelCallId,
+        content: plainText(`${ran.get(message.result.callId) ?? ''}${resultText(message.result)}`),
+      }
     case 'assistant': {
       const calls = message.calls.map(
         ({ modelCallId, tool, arguments: args }): ChatToolCall => ({
@@ -47,6 +59,13 @@ function chatMessage(message: Message): ChatMessage {
     }
   }
 }
+
+/** A call that was mended is shown in the history as it was performed; the result says so, or the model would wonder. */
+function ranAs({ tool, arguments: args }: ToolCall): string {
+  const text = args.length <= RAN_CHARS_MAX ? args : `${args.slice(0, RAN_CHARS_MAX)}…`
+  return `[your call was read as ${tool} ${text}]\n`
+}
+const RAN_CHARS_MAX = 200
 
 /** A result as the model reads it; an error that its output does not tell yet comes first. */
 const resultText = ({ output, error }: ToolResult): string =>

@@ -69,10 +69,18 @@ export function eventsOf(before: Run, after: Run, messages: Message[]): Event[] 
 function messageEvents(message: Message): [EventType, Data][] {
   if (message.role === 'assistant') {
     const { content, calls, model, usage } = message
+    const mended = calls.flatMap(({ callId, tool, mended: how }) => (how ? [{ callId, tool, how }] : []))
     return [
       [
         'message.completed',
-        { role: 'assistant', text: clip(content, EVENT_TEXT_CHARS_MAX), calls: calls.length, model, usage },
+        {
+          role: 'assistant',
+          text: clip(content, EVENT_TEXT_CHARS_MAX),
+          calls: calls.length,
+          model,
+          usage,
+          ...(mended.length > 0 ? { mended } : {}),
+        },
       ],
     ]
   }

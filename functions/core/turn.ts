@@ -63,20 +63,34 @@ export function sendBack(run: Run, outcome: Outcome, messages: Message[], feedba
 }
 
 /** Counts an answer; one that could be used (a call, or a whole text) makes the failed ones before it forgotten. */
-export const chargeTurn = (run: Run, { usage, content, calls }: AssistantMessage, truncated = false): Run => ({
-  ...run,
-  turns: run.turns + 1,
-  attempt: 0,
-  rateWaits: 0,
-  formatErrors: calls.length > 0 || (content.trim() !== '' && !truncated) ? 0 : run.formatErrors,
-  usage: {
-    inputTokens: run.usage.inputTokens + usage.inputTokens,
-    cachedTokens: run.usage.cachedTokens + usage.cachedTokens,
-    outputTokens: run.usage.outputTokens + usage.outputTokens,
-    // To the nano-dollar: sums of floats would carry noise into every answer.
-    costUsd: Number((run.usage.costUsd + usage.costUsd).toFixed(9)),
-  },
-})
+export const chargeTurn = (run: Run, message: AssistantMessage, truncated = false): Run => {
+  const { usage, content, calls } = message
+  return {
+    ...run,
+    ...countMended(run, message),
+    turns: run.turns + 1,
+    attempt: 0,
+    rateWaits: 0,
+    formatErrors: calls.length > 0 || (content.trim() !== '' && !truncated) ? 0 : run.formatErrors,
+    usage: {
+      inputTokens: run.usage.inputTokens + usage.inputTokens,
+      cachedTokens: run.usage.cachedTokens + usage.cachedTokens,
+      outputTokens: run.usage.outputTokens + usage.outputTokens,
+      // To the nano-dollar: sums of floats would carry noise into every answer.
+      costUsd: Number((run.usage.costUsd + usage.costUsd).toFixed(9)),
+    },
+  }
+}
+
+function countMended(run: Run, { model, calls }: AssistantMessage): Pick<Run, 'mended'> {
+  const mended = [...(run.mended ?? [])]
+  for (const { tool } of calls.filter((call) => call.mended)) {
+    const at = mended.findIndex((count) => count.model === model && count.tool === tool)
+    if (at === -1) mended.push({ model, tool, calls: 1 })
+    else mended[at] = { model, tool, calls: (mended[at]?.calls ?? 0) + 1 }
+  }
+  return mended.length > 0 ? { mended } : {}
+}
 
 /** What tools left behind: answered calls go, the pointer moves, the plan and the tests are remembered. */
 export function foldResults(run: Run, outcome: Outcome): Run {

@@ -72,6 +72,8 @@ export const ToolCall = z.object({
   modelCallId: z.string(),
   tool: z.string(),
   arguments: z.string(),
+  /** What was mended of what the model said, in words; absent when nothing was. */
+  mended: z.array(z.string()).optional(),
 })
 export type ToolCall = z.infer<typeof ToolCall>
 
@@ -233,6 +235,8 @@ export const Run = z.object({
   fallback: z.string().optional(),
   rateWaits: z.number().int(),
   formatErrors: z.number().int(),
+  /** Calls that were mended before they were performed, by model and tool. */
+  mended: z.array(z.object({ model: z.string(), tool: z.string(), calls: z.number().int() })).optional(),
   checks: z.number().int(),
   action: Action,
   pending: z.array(PendingCall),

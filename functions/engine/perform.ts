@@ -9,9 +9,10 @@ import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX } from '../core/limits.ts'
 import { openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import { costOf } from '../model/catalogue.ts'
-import { meaningOf } from '../model/failures.ts'
+import { readAnswer, readRefusal } from '../model/dialect/answer.ts'
+import { feedbackFor, meaningOf } from '../model/failures.ts'
 import type { Ports } from '../ports.ts'
-import { type PerformedCalls, performCalls, readCall, readCalls } from '../tools/pipeline.ts'
+import { type PerformedCalls, performCalls, type ReadCall, readCall, readCalls } from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
 import { archiveRun } from './archive.ts'
 import { notify } from './callback.ts'
@@ -108,28 +109,43 @@ async function callModel({ run, messages, token, signal }: Held, ports: Ports): 
   if (!answer.ok) {
     if (answer.code === 'aborted')
       return timeIsUp(run, clock.now() - started) ? { outcome: OUT_OF_TIME, layers: [] } : undefined
-    return {
-      outcome: { type: 'model_failure', ...meaningOf(answer, nextModel(chosen, run, settings.models.fallbacks)) },
-      layers: [],
+    const failure = meaningOf(answer, nextModel(chosen, run, settings.models.fallbacks))
+    if (failure.kind !== 'format') return { outcome: { type: 'model_failure', ...failure }, layers: [] }
+    const saved = readRefusal(answer)
+    const read = 'calls' in saved ? readCalls(saved.calls, ids, sandbox.isolation) : []
+    const wrong = saved.why ?? read.find(({ pending }) => pending.refusal)?.pending.refusal?.message
+    if (!('calls' in saved) || wrong !== undefined)
+      return { outcome: { type: 'model_failure', ...failure, feedback: feedbackFor(answer, wrong) }, layers: [] }
+    // Groq does not count what it refused; it was paid for all the same, as far as we know.
+    const usage = {
+      inputTokens: promptTokens,
+      cachedTokens: 0,
+      outputTokens: estimateTokens(Buffer.byteLength(answer.failedGeneration ?? '')),
     }
+    return { outcome: response(chosen, saved.content, read, usage, false), layers: [] }
   }
-  const read = readCalls(answer.calls, ids, sandbox.isolation)
+  // Some servers say that a call is whole when it ran into the limit.
+  const truncated = answer.truncated || answer.usage.outputTokens >= maxTokens
+  const { content, calls } = readAnswer({ ...answer, truncated })
+  const read = readCalls(calls, ids, sandbox.isolation)
+  return { outcome: response(chosen, content, read, answer.usage, truncated), layers: [] }
+}
+
+function response(
+  model: string,
+  content: string,
+  read: ReadCall[],
+  usage: Omit<AssistantMessage['usage'], 'costUsd'>,
+  truncated: boolean,
+): Bare<Extract<Outcome, { type: 'model_response' }>> {
   const message: AssistantMessage = {
     role: 'assistant',
-    content: answer.content,
+    content,
     calls: read.map(({ call }) => call),
-    model: chosen,
-    usage: { ...answer.usage, costUsd: costOf(chosen, answer.usage) },
+    model,
+    usage: { ...usage, costUsd: costOf(model, usage) },
   }
-  return {
-    outcome: {
-      type: 'model_response',
-      message,
-      pending: read.map(({ pending }) => pending),
-      truncated: answer.truncated,
-    },
-    layers: [],
-  }
+  return { type: 'model_response', message, pending: read.map(({ pending }) => pending), truncated }
 }
 
 async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Effect | undefined> {

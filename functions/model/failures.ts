@@ -44,8 +44,7 @@ export function meaningOf(refusal: ModelRefusal, next: string | undefined): Fail
       message,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     }
-  if (isToolMistake(refusal))
-    return { kind: 'format', code: 'tool_use_failed', message, feedback: feedbackFor(refusal) }
+  if (isToolMistake(refusal)) return { kind: 'format', code: 'tool_use_failed', message }
   if (status === 0 || status === 408 || status === 409 || status === 498 || status >= 500)
     return { kind: 'retry', code, message }
   return { kind: 'fatal', code: `model_${status}`, message }
@@ -59,9 +58,11 @@ const isToolMistake = ({ code, message, status }: ModelRefusal): boolean =>
     message,
   )
 
-const feedbackFor = ({ message, failedGeneration }: ModelRefusal): string =>
+/** What the model is told of a call that could not be used; `why` is what we found wrong with it ourselves. */
+export const feedbackFor = ({ message, failedGeneration }: ModelRefusal, why?: string): string =>
   [
     `Your last message was a tool call that could not be read: ${message.slice(0, 300)}`,
+    ...(why === undefined ? [] : [`What is wrong: ${why.slice(0, 500)}.`]),
     ...(failedGeneration ? [`It was: ${failedGeneration.slice(0, 1000)}`] : []),
     'Send it again as one call of a tool you were given, with arguments as one JSON object; or answer in text.',
   ].join('\n')

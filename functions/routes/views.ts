@@ -93,6 +93,10 @@ export const RunView = z
     callback: z
       .object({ state: z.enum(['pending', 'delivered', 'failed']), tries: z.int(), detail: z.string().optional() })
       .optional(),
+    mended: z
+      .array(z.object({ model: z.string(), tool: z.string(), calls: z.int() }))
+      .optional()
+      .openapi({ description: 'Calls of the model that were mended before they were performed.' }),
     forkedFrom: z.object({ runId: z.string(), step: z.int() }).optional(),
     feedback: z
       .object({ score: z.union([z.literal(-1), z.literal(1)]), comment: z.string().optional(), at: time })
@@ -157,6 +161,7 @@ export function runView(run: Run, feedback?: Feedback): RunView {
     attempt: run.attempt,
     ...(run.trouble ? { trouble: { ...run.trouble, at: iso(run.trouble.at) } } : {}),
     ...(run.callbackUrl && hasEnded(run) ? { callback: callbackView(run) } : {}),
+    ...(run.mended ? { mended: run.mended } : {}),
     ...(run.forkedFrom ? { forkedFrom: run.forkedFrom } : {}),
     ...(feedback ? { feedback: { ...feedback, at: iso(feedback.at) } } : {}),
     workedSeconds: Math.round(workedMs) / 1000,

@@ -13,7 +13,8 @@ import type { Clock, Ids, Sandbox } from '../ports.ts'
 import type { Answer } from './define.ts'
 import { type AnyTool, allTools, toolNamed } from './registry.ts'
 
-export type RawCall = { id: string; name: string; arguments: string }
+/** `problem` is why it is not performed though it looks well; `mended` what was done to what the model said. */
+export type RawCall = { id: string; name: string; arguments: string; mended?: string[]; problem?: string }
 export type ReadCall = { call: ToolCall; pending: PendingCall }
 
 /** What the model said, as calls of ours. Never throws: what does not fit becomes a refusal the model can mend. */
@@ -34,7 +35,7 @@ export function readCalls(raw: RawCall[], ids: Ids, isolation: Sandbox['isolatio
 }
 
 export function readCall(
-  { id, name: given, arguments: text }: RawCall,
+  { id, name: given, arguments: text, mended, problem }: RawCall,
   ids: Ids,
   isolation: Sandbox['isolation'],
 ): ReadCall {
@@ -55,10 +56,11 @@ export function readCall(
     hash: hashOf(name, args),
     preview: preview(args),
   }
-  const call: ToolCall = { callId, modelCallId, tool: name, arguments: args }
+  const call: ToolCall = { callId, modelCallId, tool: name, arguments: args, ...(mended ? { mended } : {}) }
   const refuse = (refusal: ToolError): ReadCall => ({ call, pending: { ...base, verdict: ALLOW, refusal } })
 
   if (!entry) return refuse(unknownTool(given))
+  if (problem !== undefined) return refuse({ code: 'invalid_arguments', message: problem, hint: schemaHint(entry) })
   if (!parsed)
     return refuse({
       code: 'invalid_arguments',
