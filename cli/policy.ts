@@ -1,6 +1,6 @@
 /** `policy check`: what policy says of a command line in a workspace that nothing isolates. */
 import { createInterface } from 'node:readline'
-import { judgeCommand } from '../functions/core/commands.ts'
+import { judgeCommand } from '../functions/core/policy/command.ts'
 import type { Verdict } from '../functions/core/types.ts'
 import { green, red, yellow } from './output.ts'
 import { type Given, UsageError } from './usage.ts'

@@ -7,7 +7,7 @@ import { ROOT } from './support/world.ts'
 
 /** Who may import whom: from the first folder that matches, to folders, packages and `node:` (any of the platform). */
 const RULES: [from: RegExp, may: RegExp[]][] = [
-  [/^functions\/core\/commands\.ts$/, [/^functions\/core\//, /^unbash$/]],
+  [/^functions\/core\/policy\//, [/^functions\/core\//, /^unbash$/]],
   [/^functions\/core\//, [/^functions\/core\//, /^zod$/]],
   [/^functions\/(env|version)\.ts$/, [/^functions\/core\//, /^zod$/, /^node:/, /^package\.json$/]],
   [/^functions\/telemetry\//, [/^functions\/(core|telemetry)\//, /^zod$/, /^@opentelemetry\//]],
@@ -78,7 +78,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/(server|env|version)\.ts$/,
       /^functions\/telemetry\//,
       /^functions\/routes\/views\.ts$/,
-      /^functions\/core\/(commands|types)\.ts$/,
+      /^functions\/core\/(policy\/command|types)\.ts$/,
       /^sandbox-runner\/server\.ts$/,
       /^node:/,
       /^zod$/,

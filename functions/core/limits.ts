@@ -42,6 +42,12 @@ export const ACCOUNT_KEPT_MS = 40 * 24 * 3600_000
 export const SANDBOX_ATTEMPTS_MAX = 4
 /** Reads of one message that run side by side. */
 export const READS_AT_ONCE_MAX = 8
+/** A command line that policy reads; a longer one belongs into a file. Commands in it, and scripts given to scripts. */
+export const COMMAND_CHARS_MAX = 32_768
+export const COMMANDS_PER_LINE_MAX = 100
+export const COMMAND_DEPTH_MAX = 5
+/** How much of a line a verdict shows, and how long its reason may be. */
+export const COMMAND_PART_CHARS_MAX = 200
 /** Calls in one model message; more are answered with an error so that the model sends them again in parts. */
 export const CALLS_PER_MESSAGE_MAX = 16
 /** Times the check may send the model back to failing tests. */

@@ -2,19 +2,16 @@
  * What may run unasked. A verdict is a pure function of the call and of what holds the sandbox in; it is UX and audit,
  * not the security boundary, which is the sandbox. Nothing a repo contains can make a verdict milder.
  */
-import { judgeCommand } from './commands.ts'
+import { judgeCommand } from './policy/command.ts'
+import { isProtected } from './policy/places.ts'
 import type { Isolation, Risk, Verdict } from './types.ts'
 
 export type Judged = { tool: string; risk: Risk; input: Record<string, unknown> }
 
-/** Files that make tools run code or change what Stint may do: writing one is shown to a person first. */
-const PROTECTED =
-  /(^|\/)(\.gitattributes|\.gitmodules|\.npmrc|\.yarnrc(\.yml)?|\.envrc|\.husky\/.*|\.vscode\/.*|\.idea\/.*|\.github\/workflows\/.*|\.gitlab-ci\.yml|\.circleci\/.*|\.stint\/(?!output\/).*)$/i
-
 export function judge({ tool, risk, input }: Judged, isolation: Isolation): Verdict {
   if (risk === 'read') return ALLOW
   if (risk === 'write') {
-    const path = writtenPaths(input).find((name) => PROTECTED.test(name.replace(/^\.\//, '')))
+    const path = writtenPaths(input).find(isProtected)
     if (path !== undefined) return { decision: 'approve', reason: `${path} is a protected file`, part: path }
     return ALLOW
   }
