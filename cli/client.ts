@@ -48,6 +48,14 @@ export class Client {
     return (await (await this.ask('POST', path, body, 'application/json', headers)).json()) as T
   }
 
+  async patch<T>(path: string, body: object): Promise<T> {
+    return (await (await this.ask('PATCH', path, body, 'application/json')).json()) as T
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.ask('DELETE', path, undefined, 'application/json')
+  }
+
   async text(path: string): Promise<string> {
     return (await this.ask('GET', path, undefined, '*/*')).text()
   }

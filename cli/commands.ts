@@ -181,6 +181,27 @@ export const COMMANDS: Record<string, Command> = {
     help: [...PLACE_HELP, '--json              as JSON, for programs', SERVER_HELP],
     run: async (given) => (await import('./search.ts')).index(given),
   },
+  memory: {
+    usage: 'memory [list|add|edit ID|delete ID] "text"',
+    about: 'what earlier runs learnt and later ones are told',
+    options: {
+      ...SERVER,
+      repo: { type: 'string' },
+      kind: { type: 'string' },
+      scope: { type: 'string' },
+      json: { type: 'boolean' },
+    },
+    help: [
+      'list "text"         all of it, or what fits the text best first',
+      'add "text"          one more; edit ID "text" another text; delete ID no later run is told of it',
+      '--repo PATH_OR_URL  only what is for this repository',
+      '--kind KIND         convention, command, dead_end, preference or other',
+      '--scope SCOPE       user (default), repo, org or all: who is told of it',
+      '--json              one JSON line each',
+      SERVER_HELP,
+    ],
+    run: async (given) => (await import('./memory.ts')).memory(given),
+  },
   tools: {
     usage: 'tools',
     about: 'every tool with its risk',

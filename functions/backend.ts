@@ -58,6 +58,7 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
       try {
         const known = { ...ports, longTerm: await wired.longTerm() }
         const tidied = await tidy(known, retentionOf(env), (sessionId) => agent.forget(sessionId))
+        await ports.memory?.tidy()
         if (Object.values(tidied).some(Boolean)) log('info', 'what is kept no longer was removed', tidied)
       } catch (error) {
         log('error', 'what is kept no longer was not removed', { error: (error as Error).message })

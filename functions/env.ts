@@ -73,6 +73,13 @@ const Schema = z.object({
     .optional(),
   STINT_KEEP_SESSIONS_DAYS: positive.optional(),
   STINT_KEEP_AUDIT_DAYS: positive.optional(),
+  CHROMA_URL: url.optional(),
+  CHROMA_API_KEY: z.string().optional(),
+  CHROMA_TENANT: z.string().optional(),
+  CHROMA_DATABASE: z.string().optional(),
+  EMBEDDINGS_URL: url.optional(),
+  EMBEDDINGS_MODEL: z.string().max(200).optional(),
+  EMBEDDINGS_API_KEY: z.string().optional(),
   SQS_QUEUE_URL: url.optional(),
   QSTASH_TOKEN: z.string().optional(),
   QSTASH_CURRENT_SIGNING_KEY: z.string().optional(),
@@ -124,6 +131,11 @@ const HALVES: (keyof Env)[][] = [
 const NEEDS: [keyof Env, keyof Env][] = [
   ['QSTASH_URL', 'QSTASH_TOKEN'],
   ['QSTASH_TOKEN', 'STINT_PUBLIC_URL'],
+  ['EMBEDDINGS_URL', 'EMBEDDINGS_MODEL'],
+  ['EMBEDDINGS_MODEL', 'EMBEDDINGS_URL'],
+  ['EMBEDDINGS_API_KEY', 'EMBEDDINGS_URL'],
+  ['CHROMA_TENANT', 'CHROMA_DATABASE'],
+  ['CHROMA_DATABASE', 'CHROMA_TENANT'],
 ]
 
 export class InvalidEnvironment extends Error {
@@ -165,6 +177,11 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     throw new InvalidEnvironment([
       'DATABASE_URL must be set too, because STINT_KEEP_SESSIONS_DAYS is and runs are in Redis',
     ])
+  // Without an address it is Chroma Cloud, where a key alone tells nothing.
+  if (env.CHROMA_API_KEY && !env.CHROMA_URL && !env.CHROMA_TENANT)
+    throw new InvalidEnvironment(['CHROMA_TENANT and CHROMA_DATABASE must be set too, because CHROMA_API_KEY is'])
+  if (env.CHROMA_TENANT && !env.CHROMA_URL && !env.CHROMA_API_KEY)
+    throw new InvalidEnvironment(['CHROMA_API_KEY or CHROMA_URL must be set too, because CHROMA_TENANT is'])
   const lacking = NEEDS.filter(([name, needed]) => env[name] && !env[needed])
   if (lacking.length > 0)
     throw new InvalidEnvironment(lacking.map(([name, needed]) => `${needed} must be set too, because ${name} is`))

@@ -6,6 +6,7 @@
  */
 import type { Account, SharedLimits } from './core/accounts.ts'
 import type { AgentContext } from './core/context.ts'
+import type { Whose } from './core/facts.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
 import type { ApiKey, AuditEntry, CustomTool, Fact, Preference, Schedule } from './core/records.ts'
 import type {
@@ -223,11 +224,24 @@ export type Archive = Pick<
 
 /** Records of one kind. What a database cannot hold as text (NUL, half a character) comes back as U+FFFD. */
 export type Records<T> = {
-  /** Adds it, or puts it in the place of the one with its id. With `unchangedSince` only if that has this `updatedAt`. */
+  /**
+   * Adds it, or puts it in the place of the one with its id. With `unchangedSince` only if that has this `updatedAt`. What
+   * comes from a session that was removed is not kept.
+   */
   put(record: T, unchangedSince?: number): Promise<boolean>
   get(id: string): Promise<T | undefined>
-  /** By id, from the highest down. `key` is what the kind is looked up by; `dueBy` those that are due until then. */
-  list(filter: { scopes?: string[]; key?: string; dueBy?: number; limit: number; cursor?: string }): Promise<Page<T>>
+  /**
+   * By id, from the highest down. `key` is what the kind is looked up by; `dueBy` those that are due until then. `scopes`
+   * are names, `under` what a name may begin with; a record of either kind is listed.
+   */
+  list(filter: {
+    scopes?: string[]
+    under?: string[]
+    key?: string
+    dueBy?: number
+    limit: number
+    cursor?: string
+  }): Promise<Page<T>>
   delete(id: string): Promise<boolean>
   /** Removes those made before that time, at most `limit`, and says how many. */
   deleteBefore(time: number, limit: number): Promise<number>
@@ -327,8 +341,40 @@ export class VectorSizeError extends Error {
 
 // ---- memory ------------------------------------------------------------------------------------------------------
 
-/** What is kept beyond a run, in all tiers. */
+/** Something to keep, before it is a record. */
+export type Learnt = {
+  kind: Fact['kind']
+  text: string
+  /** 0 to 1. */
+  confidence: number
+  /** Names what a dead end is about: a newer one about the same takes its place. */
+  fingerprint?: string
+}
+/** Where it comes from. `id` is a run's or a request's: told again from there, it is kept once. `by`: a person wrote it. */
+export type Source = { id: string; runId?: string; sessionId?: string; by?: string }
+/** `dropped`: there was nothing to keep. `known`: it was there, from this very source. */
+export type Kept = { what: 'added' | 'merged' | 'known'; fact: Fact } | { what: 'dropped'; why: string }
+/** `poorer`: what did not answer, in words for people; the facts are true, but others may be missing. */
+export type Recalled = { facts: Fact[]; poorer?: string }
+
+/** What is kept beyond a run, in all tiers. A tier that is down makes `recall` poorer; the others throw. */
 export type Memory = {
+  /** What a run for this person, on this repo, may be told of, what fits the query best first. Never throws. */
+  recall(whose: Whose, query: string, limit: number): Promise<Recalled>
+  /** Keeps it in this scope, unless something there says the same: that is confirmed, or brought up to date. */
+  remember(scope: string, learnt: Learnt, source: Source): Promise<Kept>
+  facts: {
+    get(id: string): Promise<Fact | undefined>
+    list(filter: Parameters<Records<Fact>['list']>[0]): Promise<Page<Fact>>
+    /** Undefined: it is not there any more, or somebody else changed it meanwhile. */
+    change(
+      fact: Fact,
+      to: Partial<Pick<Fact, 'kind' | 'text' | 'scope' | 'confidence' | 'expiresAt' | 'by'>>,
+    ): Promise<Fact | undefined>
+    delete(fact: Fact): Promise<boolean>
+  }
+  /** Makes vectors of facts that have none: of a new embedding model, or of a time when the tier was down. */
+  tidy(): Promise<number>
   /** Removes all that is kept of a session; doing it again changes nothing. Throws when a tier does not answer. */
   forget(sessionId: string): Promise<void>
   close(): Promise<void>

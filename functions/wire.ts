@@ -6,6 +6,7 @@ import { carried } from './adapters/carried.ts'
 import { childRunner, childSandbox } from './adapters/child-sandbox.ts'
 import { folderSnapshots } from './adapters/folder-snapshots.ts'
 import { groqModel } from './adapters/groq.ts'
+import { lexicalEmbedder } from './adapters/lexical-embedder.ts'
 import { localCache } from './adapters/local-cache.ts'
 import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
@@ -13,6 +14,7 @@ import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { isNeon } from './adapters/sql/address.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
+import { sqliteVectors } from './adapters/sqlite-vectors.ts'
 import { mayLive, mayLiveSomewhere, systemClock, systemIds, thisProcess } from './adapters/system.ts'
 import { webhooks } from './adapters/webhook.ts'
 import type { SharedLimits } from './core/accounts.ts'
@@ -24,6 +26,7 @@ import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './m
 import type {
   Archive,
   Cache,
+  Embedder,
   Forge,
   Ledger,
   LongTerm,
@@ -32,6 +35,7 @@ import type {
   Queue,
   Snapshots,
   Store,
+  Vectors,
   Wake,
   WorkQueue,
 } from './ports.ts'
@@ -58,6 +62,8 @@ export type Wired = {
   longTerm(): Promise<LongTerm>
   /** Where that is, for people; undefined: a file here, which needs no check. */
   longTermWhere?: string
+  /** Real calls to what helps memory; only what is somewhere else. */
+  memoryChecks: Record<string, { where: string; check(): Promise<unknown> }>
   modelConfigured: boolean
   page: (path: string) => Page | undefined
   close(): Promise<void>
@@ -81,12 +87,18 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const ledger = Object.keys(limits).length > 0 ? await openLedger() : undefined
   const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })
   const shortTerm = new ShortTermMemory({ cache: shared ?? localCache(systemClock), poorer })
-  const memory = new MemoryManager({ shortTerm })
   let opened: Promise<LongTerm> | undefined
   const longTerm = () => {
     opened ??= openLongTerm(env, home)
     return opened
   }
+  const words = lexicalEmbedder()
+  const vectors = await openVectors(env, home)
+  const embedder = await openEmbedder(env, words)
+  const memory = new MemoryManager({
+    ...{ shortTerm, longTerm, vectors, embedder, words, clock: systemClock },
+    poorer: ({ message }) => log('warn', 'memory did not answer', { error: message }),
+  })
   const archive = env.DATABASE_URL === undefined ? undefined : (await longTerm()).archive
   const store = archive ? await withArchive(own, archive, log, shared && shortTerm) : own
   const queue = await openQueue(env, log, alone)
@@ -137,6 +149,24 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     where,
     longTerm,
     ...(env.DATABASE_URL ? { longTermWhere: databaseOf(env.DATABASE_URL) } : {}),
+    memoryChecks: {
+      ...(env.CHROMA_URL || env.CHROMA_API_KEY
+        ? {
+            vectors: {
+              where: `Chroma at ${new URL(env.CHROMA_URL ?? CHROMA_CLOUD).host}`,
+              check: () => vectors.check(),
+            },
+          }
+        : {}),
+      ...(env.EMBEDDINGS_URL
+        ? {
+            embeddings: {
+              where: `${env.EMBEDDINGS_MODEL} at ${new URL(env.EMBEDDINGS_URL).host}`,
+              check: () => embedder.embed(['ready?']),
+            },
+          }
+        : {}),
+    },
     modelConfigured: configured,
     page: pagesIn(new URL('../console/', import.meta.url)),
     async close() {
@@ -225,6 +255,23 @@ async function openLongTerm({ DATABASE_URL: url }: Env, home: string): Promise<L
   return (await import('./adapters/postgres.ts')).postgres(url, systemClock)
 }
 
+/** What is near what. */
+async function openVectors(env: Env, home: string): Promise<Vectors> {
+  const { CHROMA_URL, CHROMA_API_KEY: apiKey, CHROMA_TENANT: tenant, CHROMA_DATABASE: database } = env
+  if (CHROMA_URL === undefined && apiKey === undefined) return sqliteVectors(join(home, 'vectors.db'), systemClock)
+  const { chromaVectors } = await import('./adapters/chroma.ts')
+  const place = { ...(apiKey ? { apiKey } : {}), ...(tenant && database ? { tenant, database } : {}) }
+  return chromaVectors({ url: CHROMA_URL ?? CHROMA_CLOUD, ...place }, systemClock)
+}
+
+async function openEmbedder(env: Env, words: Embedder): Promise<Embedder> {
+  const { EMBEDDINGS_URL: url, EMBEDDINGS_MODEL: model, EMBEDDINGS_API_KEY: apiKey } = env
+  if (url === undefined || model === undefined) return words
+  const { httpEmbedder } = await import('./adapters/http-embedder.ts')
+  return httpEmbedder({ url, model, ...(apiKey ? { apiKey } : {}) }, systemClock)
+}
+
+const CHROMA_CLOUD = 'https://api.trychroma.com'
 const databaseOf = (url: string): string => `${isNeon(url) ? 'Neon' : 'Postgres'} at ${new URL(url).host}`
 
 async function withArchive(store: Store, archive: Archive, log: Log, hot?: ShortTermMemory): Promise<Store> {

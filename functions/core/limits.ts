@@ -97,6 +97,17 @@ export const CACHE_MS_MIN = 3600_000
 export const CACHE_MS_DEFAULT = 6 * 3600_000
 export const CACHE_MS_MAX = 24 * 3600_000
 export const CACHE_VALUE_BYTES_MAX = 256 * 1024
+/** One thing learnt. */
+export const FACT_CHARS_MAX = 500
+/** A fact that nobody confirms is forgotten after this long. */
+export const FACT_KEPT_MS = 90 * 24 * 3600_000
+/** In one scope; the oldest goes when there is one more. */
+export const FACTS_PER_SCOPE_MAX = 500
+/** What a run is told of earlier ones in its first message: about 700 tokens. */
+export const RECALL_CHARS_MAX = 2500
+export const RECALL_FACTS_MAX = 20
+/** A run waits no longer for what is known; it begins without. */
+export const RECALL_MS_MAX = 3000
 /** What is kept no longer is looked for so often. */
 export const TIDY_EVERY_MS = 3600_000
 

@@ -31,7 +31,8 @@ export type WorkspaceFacts = {
 /** Earlier runs of the session, oldest first. */
 export type Earlier = { task: string; answer: string }[]
 
-export function openingMessages(run: Run, facts: WorkspaceFacts, earlier: Earlier): Message[] {
+/** `known`: what earlier runs learnt, as text. It stands last, where nothing before it moves. */
+export function openingMessages(run: Run, facts: WorkspaceFacts, earlier: Earlier, known?: string): Message[] {
   const past = earlier.flatMap(({ task, answer }): Message[] => [
     { role: 'user', from: 'task', content: task },
     {
@@ -45,11 +46,11 @@ export function openingMessages(run: Run, facts: WorkspaceFacts, earlier: Earlie
   return [
     { role: 'system', content: SYSTEM_PROMPT },
     ...past,
-    { role: 'user', from: 'task', content: firstMessage(run, facts) },
+    { role: 'user', from: 'task', content: firstMessage(run, facts, known) },
   ]
 }
 
-function firstMessage({ task, repo }: Run, facts: WorkspaceFacts): string {
+function firstMessage({ task, repo }: Run, facts: WorkspaceFacts, known: string | undefined): string {
   const { name, branch, files, top, testCommand, instructions } = facts
   const where = `Workspace: ${name}${branch ? ` (branch ${branch})` : ''}, ${files} files${top.length > 0 ? `: ${top.join(' ')}` : ''}`
   const about = [
@@ -58,6 +59,7 @@ function firstMessage({ task, repo }: Run, facts: WorkspaceFacts): string {
     ...(testCommand ? [`Tests: ${testCommand}`] : []),
     ...(needsPlan(task) ? ['This has several steps: begin with update_plan.'] : []),
     ...instructions.map(({ path, text }) => `The repository's ${path}:\n${clip(text)}`),
+    ...(known ? [known] : []),
   ]
   return `${task}\n\n---\n${about.join('\n')}`
 }

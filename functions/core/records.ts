@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 
-/** `all`, or `user:…`, `org:…`, `repo:…`, `session:…`. */
+/** `all`, or `user:…`, `user:… in …` (of a person within a repo), `org:…`, `repo:…`, `session:…`. */
 export const Scope = z
   .string()
   .regex(/^(all|(user|org|repo|session):.+)$/s, 'must be all, user:…, org:…, repo:… or session:…')

@@ -251,6 +251,8 @@ export const Run = z.object({
   /** Hashes of calls approved for the rest of the run. */
   remembered: z.array(z.string()),
   repo: Repo.optional(),
+  /** Who asked for it: the id of a key. Unset: a server without keys. */
+  by: z.string().optional(),
   /** Who is told of the end, and whether that worked. */
   callbackUrl: z.string().optional(),
   callback: z

@@ -18,6 +18,8 @@ export type RunRequest = {
   limits?: Partial<Limits> | undefined
   model?: string | undefined
   callbackUrl?: string | undefined
+  /** Who asks: the id of a key. */
+  by?: string | undefined
 }
 export type ToolRequest = {
   tool: string
@@ -25,6 +27,7 @@ export type ToolRequest = {
   sessionId?: string | undefined
   repo?: Repo | undefined
   approval?: ApprovalMode | undefined
+  by?: string | undefined
 }
 export type Idempotency = { key: string; hash: string }
 
@@ -104,6 +107,7 @@ async function admit(
       ...(session.repo ? { repo: session.repo.url } : {}),
     }),
     ...(session.repo ? { repo: session.repo } : {}),
+    ...(request.by ? { by: request.by } : {}),
     ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
     ...(ports.archive ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,

@@ -9,9 +9,15 @@ import type { Message, Run, Session } from '../core/types.ts'
 import type { Mark, Ports } from '../ports.ts'
 import { type Admitted, refuse } from './admit.ts'
 
-export type ForkRequest = { runId: string; step: number; task?: string | undefined; model?: string | undefined }
+export type ForkRequest = {
+  runId: string
+  step: number
+  task?: string | undefined
+  model?: string | undefined
+  by?: string | undefined
+}
 
-export async function fork({ runId, step, task, model }: ForkRequest, ports: Ports): Promise<Admitted> {
+export async function fork({ runId, step, task, model, by }: ForkRequest, ports: Ports): Promise<Admitted> {
   const { store, clock, ids, queue } = ports
   const from = await store.run(runId)
   if (!from) return refuse('run_not_found', `there is no run ${runId}`)
@@ -39,7 +45,7 @@ export async function fork({ runId, step, task, model }: ForkRequest, ports: Por
   // Before the workspace was there nothing was said: the task is simply another one.
   const said: Message[] = task === undefined || kept.length === 0 ? [] : [{ role: 'user', content: task, from: 'task' }]
   const messages = [...kept, ...said]
-  const made = { runId: ids.next('run'), task, model, now, archived: ports.archive !== undefined }
+  const made = { runId: ids.next('run'), task, model, by, now, archived: ports.archive !== undefined }
   const run = forked(from, mark, messages, session, made)
   const reply = await store.start({ run, session, messages, events: [startedEvent(run)], layers, now })
   if (!reply.ok) throw new Error(`a new session cannot be ${reply.code}`)
@@ -57,7 +63,7 @@ function forked(
   mark: Mark,
   messages: Message[],
   session: Session,
-  made: { runId: string; now: number; task: string | undefined; model: string | undefined; archived: boolean },
+  made: Pick<ForkRequest, 'runId' | 'task' | 'model' | 'by'> & { now: number; archived: boolean },
 ): Run {
   const { kind, limits, approval, repo } = from
   return freshRun({
@@ -70,6 +76,7 @@ function forked(
     model: made.model ?? from.model,
     plan: planIn(messages),
     ...(repo ? { repo } : {}),
+    ...(made.by ? { by: made.by } : {}),
     ...(made.archived ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     // The diff still counts from where the first run began.

@@ -17,6 +17,7 @@ import { offeredTools } from '../tools/registry.ts'
 import { archiveRun } from './archive.ts'
 import { notify } from './callback.ts'
 import type { Held } from './held.ts'
+import { whatIsKnown } from './known.ts'
 import { reserve } from './spending.ts'
 
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
@@ -72,10 +73,13 @@ async function prepare({ run, messages: had, token, signal }: Held, ports: Ports
     .map(({ task, answer }) => ({ task, answer: answer ?? '' }))
     .reverse()
   const known = { ...(repo ? { repo } : {}), ...(head ? { head } : {}) }
+  // Side by side: what is known is looked up while the workspace is made.
+  const knowing = run.kind === 'agent' && had.length === 0 ? whatIsKnown(run, ports) : undefined
   const prepared = await ports.sandbox.prepare({ runId, workspaceId, fence: token, ...known, layers, signal })
   if (!prepared.ok) return { outcome: { type: 'sandbox_failure', ...failure(prepared) }, layers: [] }
   // A forked run brings its transcript along.
-  const messages = run.kind === 'agent' && had.length === 0 ? openingMessages(run, prepared.facts, earlier) : []
+  const messages =
+    run.kind === 'agent' && had.length === 0 ? openingMessages(run, prepared.facts, earlier, await knowing) : []
   return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
 }
 
@@ -151,7 +155,12 @@ function response(
 async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Effect | undefined> {
   const started = ports.clock.now()
   const calls = callIds.flatMap((callId) => findCall(held.messages, callId) ?? [])
-  const done = await performCalls({ calls, sandbox: (list) => inSandbox(held, list, ports), clock: ports.clock })
+  const done = await performCalls({
+    calls,
+    sandbox: (list) => inSandbox(held, list, ports),
+    clock: ports.clock,
+    beside: beside(held, ports),
+  })
   if (held.signal.aborted && !done.ok && !timeIsUp(held.run, ports.clock.now() - started)) return undefined
   if (!done.ok) return { outcome: { type: 'sandbox_failure', ...failure(done) }, layers: [] }
   const tests = done.results.flatMap((message) => testsIn(message, calls)).at(-1)
@@ -191,6 +200,7 @@ async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
     calls: [call],
     sandbox: (list) => inSandbox(held, list, ports),
     clock: ports.clock,
+    beside: beside(held, ports),
   })
   if (held.signal.aborted && !done.ok && !timeIsUp(held.run, ports.clock.now() - started)) return undefined
   if (!done.ok) return { outcome: { type: 'sandbox_failure', ...failure(done) }, layers: [] }
@@ -200,6 +210,8 @@ async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
   const { change, layers } = changeOf(done.change)
   return { outcome: { type: 'checked', passed, summary, output, ...(change ? { change } : {}) }, layers }
 }
+
+const beside = ({ run }: Held, { memory }: Ports) => ({ run, memory })
 
 /** The pointer goes through `step`, the layer beside it into the commit. */
 function changeOf(change: Extract<PerformedCalls, { ok: true }>['change']): {

@@ -9,6 +9,7 @@ import { admitCaller, identify } from './auth.ts'
 import { codeRoutes } from './code.ts'
 import { type Face, makeRouter, type Vars } from './context.ts'
 import { executeRoutes } from './execute.ts'
+import { memoryRoutes } from './memory.ts'
 import { codeOf, Problem, problem } from './problem.ts'
 import { limitRate } from './rate.ts'
 import { runRoutes } from './runs.ts'
@@ -97,7 +98,16 @@ export function createApp(face: Face): OpenAPIHono<Vars> {
   )
 
   const { health, pages } = systemRoutes(face, () => app)
-  const routes = [executeRoutes, runRoutes, sendRoutes, sessionRoutes, toolRoutes, codeRoutes, () => pages]
+  const routes = [
+    executeRoutes,
+    runRoutes,
+    sendRoutes,
+    sessionRoutes,
+    toolRoutes,
+    codeRoutes,
+    memoryRoutes,
+    () => pages,
+  ]
   for (const make of face.api ? routes : []) app.route('/', make(face))
   app.route('/', health)
   return app

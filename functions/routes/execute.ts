@@ -108,7 +108,7 @@ export function executeRoutes(face: Face) {
     try {
       const repo = await checkRepo(body.repo, face)
       const admitted = await agent.execute(
-        { task, sessionId, repo, approval, limits, model, callbackUrl },
+        { task, sessionId, repo, approval, limits, model, callbackUrl, by: caller.id },
         key === undefined ? undefined : { key, hash: hashOf(body) },
       )
       if (!admitted.ok)

@@ -126,7 +126,7 @@ export function sendRoutes(face: Face) {
     const request = c.req.valid('json')
     const from = await agent.ports.store.run(runId)
     if (from) checkModel(request.model ?? from.model, c.get('caller'), face)
-    const admitted = await agent.fork({ runId, ...request })
+    const admitted = await agent.fork({ runId, ...request, by: c.get('caller').id })
     if (!admitted.ok) return answer(c, admitted)
     const { run } = admitted
     c.header('location', `/runs/${run.runId}`)

@@ -104,7 +104,7 @@ export function toolRoutes(face: Face) {
   app.openapi(execute, async (c) => {
     const { tool, input, sessionId, approval, ...rest } = c.req.valid('json')
     const repo = await checkRepo(rest.repo, face)
-    const admitted = await agent.executeTool({ tool, input, sessionId, repo, approval })
+    const admitted = await agent.executeTool({ tool, input, sessionId, repo, approval, by: c.get('caller').id })
     if (!admitted.ok)
       return problem(c, admitted.code, {
         detail: admitted.message,

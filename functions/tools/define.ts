@@ -1,6 +1,7 @@
 /** A tool that runs in the functions, beside the run itself: it changes the run, asks a person, or asks the world. */
 import type { ToolDefinition } from '../../sandbox-runner/catalogue.ts'
-import type { PlanItem, ToolError } from '../core/types.ts'
+import type { PlanItem, Run, ToolError } from '../core/types.ts'
+import type { Memory } from '../ports.ts'
 
 /** What a function-side tool answers: a result, and what the run takes from it. */
 export type Answer = {
@@ -12,8 +13,15 @@ export type Answer = {
   question?: { question: string; choices: string[]; default?: string }
 }
 
+/** What a tool here may use beside its input. */
+export type Beside = {
+  run: Pick<Run, 'runId' | 'sessionId' | 'by' | 'repo'>
+  /** Undefined: nothing is remembered here. */
+  memory: Memory | undefined
+}
+
 export type FunctionTool<Input = unknown> = ToolDefinition<Input> & {
-  run(input: Input): Promise<Answer>
+  run(input: Input, beside: Beside): Promise<Answer>
   /** Turns the forms that models were trained on into this tool's own, before the schema looks. */
   mend?: (input: unknown) => unknown
 }

@@ -10,7 +10,7 @@ import { judge } from '../core/policy.ts'
 import type { Message, PendingCall, Risk, ToolCall, ToolError, ToolResult, Verdict } from '../core/types.ts'
 import { errorText } from '../core/verdicts.ts'
 import type { Clock, Ids, Sandbox } from '../ports.ts'
-import type { Answer } from './define.ts'
+import type { Answer, Beside } from './define.ts'
 import { type AnyTool, allTools, toolNamed } from './registry.ts'
 
 /** `problem` is why it is not performed though it looks well; `mended` what was done to what the model said. */
@@ -77,6 +77,8 @@ export type Performing = {
   calls: ToolCall[]
   sandbox: (calls: { callId: string; tool: string; input: unknown }[]) => ReturnType<Sandbox['perform']>
   clock: Clock
+  /** For tools that run here. */
+  beside: Beside
 }
 export type PerformedCalls =
   | {
@@ -89,7 +91,7 @@ export type PerformedCalls =
   | { ok: false; code: string; message: string; retry: boolean }
 
 /** Runs calls that passed: those of the sandbox in one request, those of ours one after the other. */
-export async function performCalls({ calls, sandbox, clock }: Performing): Promise<PerformedCalls> {
+export async function performCalls({ calls, sandbox, clock, beside }: Performing): Promise<PerformedCalls> {
   const inSandbox = calls.filter((call) => toolNamed(call.tool)?.runs === 'sandbox')
   const remote =
     inSandbox.length > 0
@@ -106,7 +108,7 @@ export async function performCalls({ calls, sandbox, clock }: Performing): Promi
     if (answered) results.push(message(call, { ...answered, tool: call.tool, risk }))
     else if (entry?.runs === 'function') {
       const started = clock.now()
-      const answer = await entry.tool.run(inputOf(call))
+      const answer = await entry.tool.run(inputOf(call), beside)
       plan = answer.plan ?? plan
       if (answer.question) question = { ...answer.question, callId: call.callId }
       else results.push(message(call, { ...local(call, answer), risk, durationMs: clock.now() - started }))

@@ -296,6 +296,12 @@ export function longTermContract(name: string, make: LongTermMaker, skip?: strin
     )
     assert.deepEqual(await facts.list({ scopes: [], limit: 9 }), { items: [] }, 'who is in no scope is shown nothing')
     assert.deepEqual(await facts.list({ scopes: ['user:bob'], limit: 9 }), { items: [] })
+    const under = async (scopes: string[], ...begin: string[]) =>
+      (await facts.list({ scopes, under: begin, limit: 9 })).items.map(({ id }) => id)
+    assert.deepEqual(await under([], 'user:a'), ['c', 'b', 'a'])
+    assert.deepEqual(await under(['repo:r'], 'user:annn', 'wörd \u{1F600} %_'), ['d'])
+    assert.deepEqual(await under([], 'repo:', 'user:'), ['d', 'c', 'b', 'a'])
+    assert.deepEqual(await under([]), [])
     assert.deepEqual((await facts.list({ key: 'f2', limit: 9 })).items, [made[2]])
     assert.equal(await facts.delete('b'), true)
     assert.equal(await facts.delete('b'), false)
@@ -312,6 +318,29 @@ export function longTermContract(name: string, make: LongTermMaker, skip?: strin
     assert.equal(await (await again()).facts.put(change(3), 1), false)
     assert.equal((await facts.get('one'))?.text, 'at 2')
   })
+
+  check(
+    'nothing is kept that comes from a session which was removed',
+    async ({ memory: { facts, archive }, again }) => {
+      const record = fact({ id: 'one', sessionId: 'ses_removed' })
+      assert.equal(await facts.put(record), true)
+      await (await again()).archive.deleteSession('ses_removed')
+      assert.equal(await facts.get('one'), undefined)
+      assert.equal(await facts.put(record), false)
+      assert.equal(await facts.put({ ...record, updatedAt: 9 }, record.updatedAt), false)
+      assert.equal(await facts.get('one'), undefined)
+      assert.equal(await facts.put(fact({ id: 'two', sessionId: 'ses_other' })), true)
+      await Promise.all([
+        ...Array.from({ length: 8 }, (_, i) => facts.put(fact({ id: `r${i}`, sessionId: 'ses_race' }))),
+        archive.deleteSession('ses_race'),
+      ])
+      await archive.deleteSession('ses_race')
+      assert.deepEqual(
+        (await facts.list({ limit: 9 })).items.map(({ id }) => id),
+        ['two'],
+      )
+    },
+  )
 
   check(
     'records are not there any more when their time is over, and are removed',

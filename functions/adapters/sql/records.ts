@@ -1,6 +1,7 @@
 /** Small records of one kind on any SQL database: all tables have the same columns. */
 import type { Page, Records } from '../../ports.ts'
-import { clean, fromJson, places, type Row, type SqlClient, type Value } from './client.ts'
+import { hashOf } from './archive-rows.ts'
+import { Conflict, clean, fromJson, places, type Row, type SqlClient, statement, type Value } from './client.ts'
 
 type Common = {
   id: string
@@ -25,11 +26,28 @@ const SET = COLUMNS.split(', ')
 const ALIVE = '(expires_at IS NULL OR expires_at > $1)'
 
 export function sqlRecords<T extends Common>(
-  db: Pick<SqlClient, 'query'>,
+  db: Pick<SqlClient, 'query' | 'transaction'>,
   now: () => number,
   { table, parse, key, dueAt }: Kind<T>,
 ): Records<T> {
   const recordOf = (row: Row): T => parse(fromJson(row.record))
+
+  /** As an archived run is written (archive-rows.ts): nobody removes the session meanwhile, or it is too late. */
+  async function write(sessionId: string | undefined, sql: string, values: Value[]): Promise<Row[] | undefined> {
+    if (sessionId === undefined) return db.query(sql, values)
+    const id = hashOf(sessionId)
+    try {
+      const answers = await db.transaction([
+        statement('INSERT INTO stint_removed (id, at) VALUES ($1, 0)', id),
+        { sql, values },
+        statement('DELETE FROM stint_removed WHERE id = $1 AND at = 0', id),
+      ])
+      return answers[1]
+    } catch (error) {
+      if (error instanceof Conflict) return undefined
+      throw error
+    }
+  }
 
   return {
     async put(record, unchangedSince) {
@@ -41,16 +59,13 @@ export function sqlRecords<T extends Common>(
       ]
       if (unchangedSince === undefined) {
         const set = SET.map(({ column }) => `${column} = excluded.${column}`).join(', ')
-        await db.query(
-          `INSERT INTO ${table} (${COLUMNS}) VALUES (${places(9)}) ON CONFLICT (id) DO UPDATE SET ${set}`,
-          values,
-        )
-        return true
+        const sql = `INSERT INTO ${table} (${COLUMNS}) VALUES (${places(9)}) ON CONFLICT (id) DO UPDATE SET ${set}`
+        return (await write(sessionId, sql, values)) !== undefined
       }
       // Sent again because the answer got lost, it finds its own `updatedAt`.
       const set = SET.map(({ column, place }) => `${column} = ${place}`).join(', ')
       const sql = `UPDATE ${table} SET ${set} WHERE id = $1 AND (updated_at = $10 OR updated_at = $7) RETURNING id`
-      return (await db.query(sql, [...values, unchangedSince])).length > 0
+      return ((await write(sessionId, sql, [...values, unchangedSince])) ?? []).length > 0
     },
 
     async get(id) {
@@ -58,13 +73,18 @@ export function sqlRecords<T extends Common>(
       return rows[0] && recordOf(rows[0])
     },
 
-    async list({ scopes, key: wanted, dueBy, limit, cursor }): Promise<Page<T>> {
+    async list({ scopes, under, key: wanted, dueBy, limit, cursor }): Promise<Page<T>> {
       const values: Value[] = [now(), limit + 1]
       const place = (value: Value): string => `$${values.push(value)}`
+      const exactly = (scope: string): string => `scope = ${place(clean(scope))}`
+      const begins = (scope: string): string => {
+        const start = `CAST(${place(clean(scope))} AS text)`
+        return `substr(scope, 1, length(${start})) = ${start}`
+      }
       const conditions = [
         ALIVE,
-        ...(scopes
-          ? [scopes.length > 0 ? `scope IN (${scopes.map((scope) => place(clean(scope))).join(', ')})` : 'false']
+        ...(scopes || under
+          ? [`(${[...(scopes ?? []).map(exactly), ...(under ?? []).map(begins), 'false'].join(' OR ')})`]
           : []),
         ...(wanted === undefined ? [] : [`key = ${place(clean(wanted))}`]),
         ...(dueBy === undefined ? [] : [`due_at <= ${place(dueBy)}`]),
