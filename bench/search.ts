@@ -7,21 +7,12 @@
  * Prints recall@5, recall@10 and MRR@10 beside plain BM25 (file-level, split identifiers) and counting the query's words
  * as ripgrep would, each twice: over all source files a commit touched, and over those that are no tests. Then the times.
  */
-import { realpathSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Analysis, analyse } from '../sandbox-runner/code/analyse.ts'
-import { History } from '../sandbox-runner/code/history.ts'
-import { CodeIndex } from '../sandbox-runner/code/index.ts'
-import { isTest, isVendored, languageOf } from '../sandbox-runner/code/languages.ts'
+import { isTest, languageOf } from '../sandbox-runner/code/languages.ts'
 import { plainBm25, Ranking } from '../sandbox-runner/code/rank.ts'
-import { packSegment, type Segment } from '../sandbox-runner/code/segment.ts'
-import { changesIn, commitsOf } from '../sandbox-runner/indexing/commits.ts'
-import { type Blob, blobsOf, treeOf } from '../sandbox-runner/indexing/objects.ts'
-import { mustGit } from '../sandbox-runner/workspace/git.ts'
-import { repoAround } from '../sandbox-runner/workspace/repo.ts'
+import { casesOf, Moving, optionsFor, Pasts } from './commits.ts'
 import { termCounts } from './term-counts.ts'
 
-type Case = { id: string; parent: string; subject: string; files: string[] }
 type Scores = { r5: number; r10: number; mrr: number; cases: number }
 
 const { values } = parseArgs({
@@ -32,73 +23,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const path = realpathSync(values.repo ?? '.')
-const repo = repoAround(path) ?? { top: path, gitDir: path, commonDir: path }
-const options = { cwd: path, repo, timeoutMs: 600_000 }
-
-/** A commit that touches more files than this is no answer to one question. */
-const FILES_MAX = 10
-const WORDS_MIN = 3
-const ROUTINE =
-  /^(?:release|bump|v?\d+\.\d|merge|revert|version|chore\(release\)|chore: release)|\bbump\b|\bdependabot\b/i
-
-async function casesOf(count: number): Promise<Case[]> {
-  const format = '--format=%x01%H%x02%P%x02%s%x03'
-  const how = ['--no-merges', '-z', '-M', '--name-status', '--max-count=6000', format]
-  const log = await mustGit(['log', ...how, 'HEAD', '--'], options)
-  const found = new Map<string, Case>()
-  for (const part of log.split('\x01').slice(1)) {
-    const [head = '', rest = ''] = part.split('\x03')
-    const [id = '', parents = '', subject = ''] = head.split('\x02')
-    const [parent] = parents.split(' ')
-    const touched = changesIn(rest).flatMap(({ status, path: now, from }) => (status === 'A' ? [] : [from ?? now]))
-    const files = touched.filter((file) => languageOf(file)?.code && !isVendored(file))
-    const words = subject.replace(/\(?#\d+\)?/g, '').match(/\S*[a-z]{2}\S*/gi) ?? []
-    if (!parent || files.length === 0 || files.length > FILES_MAX) continue
-    if (words.length < WORDS_MIN || ROUTINE.test(subject) || found.has(subject)) continue
-    found.set(subject, { id, parent, subject, files })
-    if (found.size >= count) break
-  }
-  return [...found.values()].reverse()
-}
-
-/** One index moved from tree to tree; only blobs not seen before are read. */
-class Moving {
-  private readonly analyses = new Map<string, Analysis | null>()
-  private base: Segment | undefined
-  private tree = new Map<string, Blob>()
-  readMs = 0
-
-  async at(ref: string): Promise<CodeIndex> {
-    const began = performance.now()
-    const tree = await treeOf(options, ref)
-    const missing = [...tree].filter(([, { id }]) => !this.analyses.has(id))
-    const names = new Map(missing.map(([file, { id }]) => [id, file]))
-    const blobs = new Map(missing.map(([, blob]) => [blob.id, blob]))
-    for await (const { id, bytes } of blobsOf(options, [...blobs.values()])) {
-      const language = languageOf(names.get(id) ?? '')
-      this.analyses.set(id, (language && analyse(bytes, language)) ?? null)
-    }
-    const changed = new Map([...tree].filter(([file, { id }]) => this.tree.get(file)?.id !== id))
-    const wanted = new Map([...tree].map(([file, { id }]) => [file, id]))
-    if (!this.base || changed.size > tree.size / 10) {
-      this.base = this.pack(tree)
-      this.tree = tree
-      this.readMs ||= performance.now() - began
-      return new CodeIndex([this.base], wanted)
-    }
-    return new CodeIndex([this.base, this.pack(changed)], wanted)
-  }
-
-  private pack(files: Map<string, Blob>): Segment {
-    return packSegment(
-      [...files].flatMap(([file, { id }]) => {
-        const analysis = this.analyses.get(id)
-        return analysis ? [{ path: file, blob: id, analysis }] : []
-      }),
-    )
-  }
-}
+const path = values.repo ?? '.'
+const options = optionsFor(path)
 
 const blank = (): Scores => ({ r5: 0, r10: 0, mrr: 0, cases: 0 })
 
@@ -116,15 +42,16 @@ function note(scores: Scores, found: readonly string[], truth: readonly string[]
 const ways = ['stint', 'BM25', 'term counting'] as const
 const table = new Map(ways.map((way) => [way, { all: blank(), source: blank() }]))
 const times: number[] = []
-const moving = new Moving()
+const moving = new Moving(options)
+const pasts = new Pasts(options)
 const rows: unknown[] = []
 let files = 0
-for (const { parent, subject, files: touched, id } of await casesOf(Number(values.commits))) {
+for (const { parent, subject, files: touched, id } of await casesOf(options, Number(values.commits))) {
   const index = await moving.at(parent)
   files = index.liveFiles
   const truth = touched.filter((file) => index.numberOf(file) !== undefined)
   if (truth.length === 0) continue
-  const history = values['no-history'] ? undefined : new History(await commitsOf(options, parent))
+  const history = values['no-history'] ? undefined : await pasts.before(parent)
   const ranking = new Ranking(index, history)
   const began = performance.now()
   const found = ranking.search(subject, { limit: 10 })

@@ -510,6 +510,8 @@ export type CodeReply =
       ok: true
       state: 'ready'
       results: CodeResult[]
+      /** When one was asked for; empty when there is nothing to tell. */
+      map?: string
       indexed: { commit?: string; files: number; chunks: number; left: number; ms: number }
     }
   | { ok: true; state: 'pending'; done: number; total: number }
@@ -567,6 +569,8 @@ export type Sandbox = {
   code(request: {
     place: { repo: Repo } | { workspaceId: string; head: SnapshotRef; layers: () => Promise<Layer[]> }
     search?: CodeSearch
+    /** Of a workspace: the definitions that matter for a task, in at most so many characters. */
+    map?: { task: string; chars: number }
     waitMs: number
   }): Promise<CodeReply>
   /** The top folder of a local repo and where in it `url` points; nothing is made. */

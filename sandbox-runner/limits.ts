@@ -66,6 +66,8 @@ export const LOCK_WAIT_MS_MAX = 610_000
 export const SYNTAX_BYTES_MAX = 1024 * 1024
 export const SYNTAX_MS_MAX = 2000
 
+/** Of a line in the map of a repo. */
+export const MAP_LINE_CHARS_MAX = 110
 export const OUTLINE_LINES_MAX = 300
 export const SYMBOLS_MAX = 20
 export const SYMBOL_USES_MAX = 20

@@ -87,6 +87,8 @@ export const Request = z.discriminatedUnion('op', [
         mode: z.enum(['ranked', 'exact', 'regex']),
       })
       .optional(),
+    /** Of a workspace alone: the definitions that matter for a task, in at most so many characters. */
+    map: z.object({ task: z.string(), chars: z.number().int() }).optional(),
     waitMs: z.number(),
     credential: Credential.optional(),
   }),
@@ -141,6 +143,7 @@ export const CodeReply = z.union([
     ok: z.literal(true),
     state: z.literal('ready'),
     results: z.array(CodeResult),
+    map: z.string().optional(),
     /** `left`: files beyond the bound, which are not searched. */
     indexed: z.object({
       commit: z.string().optional(),

@@ -13,7 +13,7 @@ import { ToolFailure } from './define.ts'
 import { endCall } from './exec/processes.ts'
 import { failure, faultOf, NEED_LAYERS } from './faults.ts'
 import { repoFiles, repoText, testCommandOf } from './hands.ts'
-import { CodeRequests, searchWorkspace } from './indexing/requests.ts'
+import { CodeRequests, mapOfWorkspace, searchWorkspace } from './indexing/requests.ts'
 import type { Answered } from './indexing/work.ts'
 import { INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
 import {
@@ -212,7 +212,7 @@ export class Runner {
   }
 
   /** Searches the code of a repo, or of a workspace as it stands between two changes. */
-  private async code({ repo, workspace, layers, search, waitMs, credential }: Asked<'code'>): Promise<CodeReply> {
+  private async code({ repo, workspace, layers, search, map, waitMs, credential }: Asked<'code'>): Promise<CodeReply> {
     if (!workspace) {
       if (!repo) return failure('bad_request', 'neither a repo nor a workspace is named', false)
       const refused = this.outOfReach(repo.url)
@@ -223,7 +223,11 @@ export class Runner {
     return this.locked(id, mode, {}, async (workspace) => {
       // A run may be ahead of what was committed: what it has is newer, and must not be taken back under its hands.
       const missing = await this.settle(workspace, workspace.current ?? head, layers)
-      return missing ?? codeReply(await searchWorkspace(workspace, repoFiles(workspace), search, waitMs))
+      if (missing) return missing
+      const files = repoFiles(workspace)
+      return codeReply(
+        await (map ? mapOfWorkspace(workspace, files, map, waitMs) : searchWorkspace(workspace, files, search, waitMs)),
+      )
     })
   }
 
@@ -333,8 +337,8 @@ export class Runner {
 
 function codeReply(answered: Answered): CodeReply {
   if (answered.kind === 'ready') {
-    const { results, indexed } = answered
-    return { ok: true, state: 'ready', results, indexed }
+    const { results, indexed, map } = answered
+    return { ok: true, state: 'ready', results, indexed, ...(map === undefined ? {} : { map }) }
   }
   if (answered.kind === 'pending') return { ok: true, state: 'pending', ...answered.progress }
   if (answered.kind === 'need_files') return failure('index_failed', 'the files of the workspace were not told', true)

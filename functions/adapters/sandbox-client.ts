@@ -103,7 +103,7 @@ export function sandboxOver(
       const first = await ask(DiffReply, request, DIFF_MS_MAX)
       return withLayers(first, layers, (found) => ask(DiffReply, { ...request, layers: found }, DIFF_MS_MAX))
     },
-    async code({ place, search, waitMs }) {
+    async code({ place, search, map, waitMs }) {
       const timeoutMs = waitMs + CODE_MS_MORE
       const opened = 'repo' in place ? await credentials(place.repo, AbortSignal.timeout(timeoutMs)) : undefined
       if (opened && !opened.ok) return opened
@@ -113,6 +113,7 @@ export function sandboxOver(
           ? { repo: opened?.repo ?? place.repo, ...(opened?.credential ? { credential: opened.credential } : {}) }
           : { workspace: { id: place.workspaceId, fence: 0, head: place.head } }),
         ...(search ? { search } : {}),
+        ...(map ? { map } : {}),
         waitMs,
       }
       const first = await ask(CodeReply, request, timeoutMs)

@@ -124,5 +124,8 @@ export const INSTRUCTIONS_BYTES_MAX = 32 * 1024
 
 // ---- code search
 
+/** The map of a repo in the first message of a complex task (some 500 tokens), and how long a run waits for its index. */
+export const REPO_MAP_CHARS_MAX = 1800
+export const REPO_MAP_WAIT_MS = 8000
 export const CODE_QUERY_CHARS_MAX = 20_000
 export const CODE_RESULTS_MAX = 100

@@ -26,6 +26,8 @@ export type WorkspaceFacts = {
   top: string[]
   testCommand?: string | undefined
   instructions: { path: string; text: string }[]
+  /** The definitions that matter most for the task. */
+  map?: string | undefined
 }
 
 /** Earlier runs of the session, oldest first. */
@@ -51,13 +53,14 @@ export function openingMessages(run: Run, facts: WorkspaceFacts, earlier: Earlie
 }
 
 function firstMessage({ task, repo }: Run, facts: WorkspaceFacts, known: string | undefined): string {
-  const { name, branch, files, top, testCommand, instructions } = facts
+  const { name, branch, files, top, testCommand, instructions, map } = facts
   const where = `Workspace: ${name}${branch ? ` (branch ${branch})` : ''}, ${files} files${top.length > 0 ? `: ${top.join(' ')}` : ''}`
   const about = [
     where,
     ...(repo?.subdir ? [`The task is about ${repo.subdir}/.`] : []),
     ...(testCommand ? [`Tests: ${testCommand}`] : []),
     ...(needsPlan(task) ? ['This has several steps: begin with update_plan.'] : []),
+    ...(map ? [`Likely places, by who mentions whom (search_code finds more):\n${map}`] : []),
     ...instructions.map(({ path, text }) => `The repository's ${path}:\n${clip(text)}`),
     ...(known ? [known] : []),
   ]

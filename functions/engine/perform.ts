@@ -5,13 +5,13 @@
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
 import { hasEnded } from '../core/inbox.ts'
-import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX } from '../core/limits.ts'
-import { openingMessages } from '../core/prompt.ts'
+import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX, REPO_MAP_CHARS_MAX, REPO_MAP_WAIT_MS } from '../core/limits.ts'
+import { needsPlan, openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import { costOf } from '../model/catalogue.ts'
 import { readAnswer, readRefusal } from '../model/dialect/answer.ts'
 import { feedbackFor, meaningOf } from '../model/failures.ts'
-import type { Ports } from '../ports.ts'
+import type { Ports, Prepared } from '../ports.ts'
 import { type PerformedCalls, performCalls, type ReadCall, readCall, readCalls } from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
 import { archiveRun } from './archive.ts'
@@ -65,6 +65,15 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
   }
 }
 
+/** What a task of several steps is about, by the code; none where it is not known soon enough. Committed with the rest. */
+async function mapFor(run: Run, { head, layers }: Prepared, stored: () => Promise<Layer[]>, ports: Ports) {
+  if (!needsPlan(run.task)) return undefined
+  const place = { workspaceId: run.workspaceId, head, layers: async () => [...(await stored()), ...layers] }
+  const map = { task: run.task, chars: REPO_MAP_CHARS_MAX }
+  const told = await ports.sandbox.code({ place, map, waitMs: REPO_MAP_WAIT_MS })
+  return told.ok && told.state === 'ready' ? told.map : undefined
+}
+
 async function prepare({ run, messages: had, token, signal }: Held, ports: Ports): Promise<Effect> {
   const { runId, sessionId, workspaceId, repo, head } = run
   const layers = () => ports.store.layers(workspaceId)
@@ -78,8 +87,10 @@ async function prepare({ run, messages: had, token, signal }: Held, ports: Ports
   const prepared = await ports.sandbox.prepare({ runId, workspaceId, fence: token, ...known, layers, signal })
   if (!prepared.ok) return { outcome: { type: 'sandbox_failure', ...failure(prepared) }, layers: [] }
   // A forked run brings its transcript along.
-  const messages =
-    run.kind === 'agent' && had.length === 0 ? openingMessages(run, prepared.facts, earlier, await knowing) : []
+  if (run.kind !== 'agent' || had.length > 0)
+    return { outcome: { type: 'prepared', head: prepared.head, messages: [] }, layers: prepared.layers }
+  const map = await mapFor(run, prepared, layers, ports)
+  const messages = openingMessages(run, { ...prepared.facts, ...(map ? { map } : {}) }, earlier, await knowing)
   return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
 }
 

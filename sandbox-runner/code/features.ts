@@ -11,12 +11,14 @@ import { termsOfName } from './segment.ts'
 export const FIRST = [
   /** BM25 of the content; scaled, and as a share of what the query could give at most. */
   ...(['body', 'bodyShare'] as const),
+  /** How much of the query stands in it at all, and how rare the rarest word that does. */
+  ...(['cover', 'rare'] as const),
   /** BM25 of the best chunk, of the names the file defines, of its own name, of its folders. */
   ...(['chunk', 'names', 'base', 'dir'] as const),
   /** How much of the file's name the query says; whether it defines a name in the query; the place the query names. */
   ...(['baseWhole', 'exact', 'scope'] as const),
-  /** Commits like the query; how often changed: ever, of late, just now. */
-  ...(['kin', 'kinBest', 'active', 'lately', 'fresh'] as const),
+  /** Commits like the query; all that its commits said; how often changed: ever, of late, just now; its folder too. */
+  ...(['kin', 'kinBest', 'past', 'active', 'lately', 'fresh', 'now', 'near'] as const),
   /** What kind of file it is, and whether the query asks for such. */
   ...(['test', 'testAsked', 'plain', 'plainAsked', 'length', 'depth'] as const),
   /** Nearness in the lexical embedding. */
@@ -33,6 +35,8 @@ const CHUNKED_FILES_MAX = 300
 const FEW_FILES = 50
 /** A share of the best body score, below which a file hardly gets among the first. */
 const NEAR_BODY = 0.2
+/** Of a folder's activity, in commits. */
+const FOLDER_HALF = 30
 
 export const idfOf = (total: number, holding: number): number => Math.log(1 + (total - holding + 0.5) / (holding + 0.5))
 
@@ -49,7 +53,25 @@ export function standing(index: CodeIndex, history: History | undefined): Partia
     active: activity(400),
     lately: activity(60),
     fresh: activity(15),
+    now: activity(3),
+    near: nearby(index, history),
   }
+}
+
+/** How lately anything in its folder was changed. */
+function nearby(index: CodeIndex, history: History | undefined): Float32Array {
+  const row = new Float32Array(index.fileCount)
+  if (!history) return row
+  const folders = new Map<string, number>()
+  const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/') + 1)
+  for (let file = 0; file < index.fileCount; file++) {
+    if (!index.isLive(file)) continue
+    const folder = folderOf(index.pathOf(file))
+    folders.set(folder, (folders.get(folder) ?? 0) + history.activity(index.pathOf(file), FOLDER_HALF))
+  }
+  for (let file = 0; file < index.fileCount; file++)
+    if (index.isLive(file)) row[file] = Math.log1p(folders.get(folderOf(index.pathOf(file))) ?? 0)
+  return scaled(row)
 }
 
 export function firstLook(index: CodeIndex, history: History | undefined, fixed: Partial<First>, query: Query): Looked {
@@ -71,6 +93,12 @@ export function firstLook(index: CodeIndex, history: History | undefined, fixed:
     kin[file] = found.kin
     best[file] = found.best
   }
+  const past = blank()
+  for (const [path, score] of history?.said(query.terms) ?? []) {
+    const file = index.numberOf(path)
+    if (file !== undefined) past[file] = score
+  }
+  table.past = scaled(past)
   table.kin = scaled(kin)
   table.kinBest = scaled(best)
   return { table, chunkScores, kinships }
@@ -82,7 +110,7 @@ function wordFeatures(index: CodeIndex, query: Query, table: First): Map<string,
   const [body, names] = [new Float32Array(fileCount), new Float32Array(fileCount)]
   const [counts, named] = [new Float32Array(fileCount), new Float32Array(fileCount)]
   const idfs = new Map<string, number>()
-  let most = 0
+  let [most, rarest, all] = [0, 0, 0]
   for (const [term, weight] of query.terms) {
     const holders: number[] = []
     let definers = 0
@@ -97,15 +125,22 @@ function wordFeatures(index: CodeIndex, query: Query, table: First): Map<string,
     const nameIdf = idfOf(liveFiles, definers) * weight
     idfs.set(term, idf)
     most += idf * (K1 + 1)
+    // What stands nowhere tells no file from another.
+    if (holders.length > 0) all += idf
+    if (holders.length > 0 && idf > rarest) rarest = idf
     for (const file of holders) {
       const norm = K1 * (1 - B + (B * index.lengthOf(file)) / meanLength)
       const [count, name] = [counts[file] as number, named[file] as number]
       add(body, file, (idf * count * (K1 + 1)) / (count + norm))
+      add(table.cover, file, idf)
+      if (idf > (table.rare[file] as number)) table.rare[file] = idf
       if (name > 0) add(names, file, (nameIdf * name * (K1 + 1)) / (name + norm))
       counts[file] = 0
       named[file] = 0
     }
   }
+  table.cover = table.cover.map((sum) => sum / (all || 1))
+  table.rare = table.rare.map((idf) => idf / (rarest || 1))
   table.bodyShare = body.map((score) => score / (most || 1))
   table.body = scaled(body)
   table.names = scaled(names)

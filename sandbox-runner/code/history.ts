@@ -31,6 +31,9 @@ export class History {
   private readonly meanLength: number
   private readonly paths: string[] = []
   private readonly numbers = new Map<string, number>()
+  /** By file how much was said of its changes, in terms. */
+  private readonly fileLengths: number[] = []
+  private readonly meanFileLength: number
   /** By file its commits, newest first. */
   private readonly touched: number[][] = []
 
@@ -43,6 +46,7 @@ export class History {
       if (files.length > 0 && files.length <= FILES_MAX) this.add(subject, body, now)
     }
     this.meanLength = this.lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, this.commits)
+    this.meanFileLength = this.fileLengths.reduce((sum, length) => sum + length, 0) / Math.max(1, this.paths.length)
   }
 
   /** By path. `terms` carry weights. */
@@ -69,6 +73,26 @@ export class History {
       }
     }
     return found
+  }
+
+  /** By path: BM25 of all that was ever said of its changes, as if it were one text. */
+  said(terms: ReadonlyMap<string, number>): Map<string, number> {
+    const scores = new Map<number, number>()
+    const total = this.paths.length
+    for (const [term, weight] of terms) {
+      const counts = new Map<number, number>()
+      for (const { commit, count } of this.terms.get(term) ?? []) {
+        const files = this.files[commit] as number[]
+        const share = Math.min(count, 3) / files.length ** 0.5
+        for (const file of files) counts.set(file, (counts.get(file) ?? 0) + share)
+      }
+      const idf = Math.log(1 + (total - counts.size + 0.5) / (counts.size + 0.5)) * weight
+      for (const [file, count] of counts) {
+        const norm = count + K1 * (0.4 + (0.6 * (this.fileLengths[file] as number)) / this.meanFileLength)
+        scores.set(file, (scores.get(file) ?? 0) + (idf * count * (K1 + 1)) / norm)
+      }
+    }
+    return new Map([...scores].map(([file, score]) => [this.paths[file] as string, score]))
   }
 
   /** How often the file was changed; a change counts half after `half` later commits. */
@@ -114,7 +138,10 @@ export class History {
     this.subjects.push(subject)
     this.lengths.push(length)
     const files = [...new Set(paths.map((path) => this.numberOf(path)))]
-    for (const file of files) this.touched[file]?.push(commit)
+    for (const file of files) {
+      this.touched[file]?.push(commit)
+      this.fileLengths[file] = (this.fileLengths[file] as number) + length / files.length ** 0.5
+    }
     this.files.push(files)
   }
 
@@ -123,6 +150,7 @@ export class History {
     if (known !== undefined) return known
     this.numbers.set(path, this.paths.length)
     this.touched.push([])
+    this.fileLengths.push(0)
     return this.paths.push(path) - 1
   }
 }

@@ -75,6 +75,13 @@ export class CodeIndex {
     return this.liveOf((segment) => segment.defining(name))
   }
 
+  /** Every name that something defines or defined, once each. */
+  names(): string[] {
+    const kinds = new Set<string>()
+    for (const { segment } of this.parts) for (const name of segment.definedNames()) kinds.add(name)
+    return [...kinds].sort()
+  }
+
   /** The live chunks that define one of the names that match; every name is looked at. */
   definingAny(match: (name: string) => boolean): number[] {
     return this.liveOf((segment) => segment.definingAny(match))

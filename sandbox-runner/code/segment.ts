@@ -89,6 +89,10 @@ export class Segment {
     return names.flatMap((name) => (match(name) ? this.defining(name) : []))
   }
 
+  definedNames(): Set<string> {
+    return new Set(Array.from(new Set(this.parts.symbolName), (id) => this.parts.names[id] as string))
+  }
+
   symbolsOf(chunk: number): SymbolAt[] {
     const { firstSymbol, symbolName, symbolKind, symbolLine, names } = this.parts
     const found: SymbolAt[] = []

@@ -9,9 +9,14 @@ const LOG_MS_MAX = 60_000
 const FORMAT = '%x01%H%x02%s%x02%b%x03'
 
 /** Newest first, without merges; from `ref` back to before `since`. Empty where git cannot tell. */
-export async function commitsOf(options: GitOptions, ref: string, since?: string): Promise<Commit[]> {
+export async function commitsOf(
+  options: GitOptions,
+  ref: string,
+  since?: string,
+  most = COMMITS_MAX,
+): Promise<Commit[]> {
   const range = since === undefined ? [ref] : [ref, `^${since}`]
-  const how = ['--no-merges', '-z', '-M', '-l200', '--name-status', `--max-count=${COMMITS_MAX}`, `--format=${FORMAT}`]
+  const how = ['--no-merges', '-z', '-M', '-l200', '--name-status', `--max-count=${most}`, `--format=${FORMAT}`]
   const { code, stdout } = await git(['log', ...how, ...range, '--'], { ...options, timeoutMs: LOG_MS_MAX })
   return code === 0 ? stdout.split('\x01').slice(1).map(readCommit) : []
 }

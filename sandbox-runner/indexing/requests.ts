@@ -18,7 +18,16 @@ import { localPath, locate } from '../workspace/source.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { blobsOf, treeOf } from './objects.ts'
 import { codeSearchIn } from './search-code.ts'
-import { type Answered, type Asked, type CodeResult, inPaths, type Search, type Symbols, type Where } from './work.ts'
+import {
+  type Answered,
+  type Asked,
+  type CodeResult,
+  inPaths,
+  type Mapped,
+  type Search,
+  type Symbols,
+  type Where,
+} from './work.ts'
 
 export type CodeMode = 'ranked' | 'exact' | 'regex'
 export type CodeAsked = Search & { mode: CodeMode }
@@ -36,10 +45,13 @@ const MadeFrom = z.object({ commit: z.string().optional() })
 /** A clone that was made so long ago is made again when somebody searches it. */
 const CLONE_FRESH_MS = 10 * 60_000
 const CLONE_COMMITS = 1000
+const LOCATED_MS = 30_000
+const LOCATED_MAX = 1000
 const EXACT_MS_MAX = 25_000
 
 export class CodeRequests {
   private readonly folder: string
+  private readonly located = new Map<string, { top: string; until: number }>()
   private readonly cloning = new Map<string, Promise<string>>()
 
   constructor(folder: string) {
@@ -67,7 +79,16 @@ export class CodeRequests {
     anew: boolean,
   ): Promise<{ top: string; ref?: string | undefined }> {
     const path = localPath(url)
-    if (path !== undefined) return { top: (await locate(path, ref, subdir)).top, ref }
+    if (path !== undefined) {
+      // Finding it out starts git twice; that it is still there and what `ref` means now is asked with each search.
+      const name = JSON.stringify([path, ref, subdir])
+      const known = this.located.get(name)
+      if (known && Date.now() < known.until && existsSync(path)) return { top: known.top, ref }
+      const { top } = await locate(path, ref, subdir)
+      if (this.located.size >= LOCATED_MAX) this.located.clear()
+      this.located.set(name, { top, until: Date.now() + LOCATED_MS })
+      return { top, ref }
+    }
     const tree = join(this.folder, 'clones', nameOf(`${url} ${ref ?? ''}`))
     const at = statSync(tree, { throwIfNoEntry: false })?.mtimeMs
     if (at !== undefined && !anew && Date.now() - at < CLONE_FRESH_MS) return { top: tree }
@@ -107,6 +128,14 @@ export const symbolsInWorkspace = (
   symbol: Symbols,
   waitMs: number,
 ): Promise<Answered> => askWorkspace(workspace, openFiles(workspace, files), { waitMs, symbol })
+
+/** A map of a workspace for a task. */
+export const mapOfWorkspace = (
+  workspace: Workspace,
+  files: readonly string[],
+  map: Mapped,
+  waitMs: number,
+): Promise<Answered> => askWorkspace(workspace, openFiles(workspace, files), { waitMs, map })
 
 const openFiles = (workspace: Workspace, files: readonly string[]): string[] => {
   const known = workspace.files()

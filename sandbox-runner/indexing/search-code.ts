@@ -35,6 +35,14 @@ export class CodeSearch {
     })
   }
 
+  /** Ends the thread; the next question starts another. */
+  async close(): Promise<void> {
+    const { worker } = this
+    this.worker = undefined
+    clearTimeout(this.idle)
+    await worker?.terminate()
+  }
+
   private begin(): Worker {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: { folder: this.folder },

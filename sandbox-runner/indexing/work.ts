@@ -2,9 +2,11 @@
 import { join } from 'node:path'
 import { languageOf } from '../code/languages.ts'
 import { type FoundSymbol, findSymbols } from '../code/lookup.ts'
+import { type MapEntry, mapText, repoMap } from '../code/map.ts'
 import { readQuery } from '../code/query.ts'
 import { snippetOf } from '../code/snippet.ts'
 import { ToolFailure } from '../define.ts'
+import { MAP_LINE_CHARS_MAX } from '../limits.ts'
 import { globMatcher } from '../text/glob.ts'
 import type { GitOptions } from '../workspace/git.ts'
 import type { Repo } from '../workspace/repo.ts'
@@ -34,11 +36,14 @@ export type Where =
 export type Search = { query: string; limit: number; paths?: string[] | undefined; language?: string | undefined }
 /** Where a name is defined; `paths` as above. */
 export type Symbols = { name: string; kind?: string | undefined; paths?: string[] | undefined; limit: number }
+/** A map of the repo for a task, in at most so many characters. */
+export type Mapped = { task: string; chars: number }
 export type Asked = {
   where: Where /** how long to wait for the index */
   waitMs: number
   search?: Search | undefined
   symbol?: Symbols | undefined
+  map?: Mapped | undefined
 }
 
 export type CodeResult = {
@@ -52,7 +57,7 @@ export type CodeResult = {
 }
 export type Indexed = { commit?: string | undefined; files: number; chunks: number; left: number; ms: number }
 export type Answered =
-  | { kind: 'ready'; indexed: Indexed; results: CodeResult[]; symbols?: FoundSymbol[] }
+  | { kind: 'ready'; indexed: Indexed; results: CodeResult[]; symbols?: FoundSymbol[]; map?: string }
   | { kind: 'pending'; progress: Progress }
   | { kind: 'need_files' }
   | { kind: 'failed'; code: string; message: string; hint?: string | undefined }
@@ -67,13 +72,13 @@ export class CodeWork {
   }
 
   /** Never rejects. */
-  async answer({ where, waitMs, search, symbol }: Asked): Promise<Answered> {
+  async answer({ where, waitMs, search, symbol, map }: Asked): Promise<Answered> {
     try {
       const began = performance.now()
       const found = this.sourceOf(where)
       if (!found) return { kind: 'need_files' }
       const { place, source, git } = found
-      const work = this.indexer.ready(place, source, search === undefined && symbol === undefined)
+      const work = this.indexer.ready(place, source, search === undefined && symbol === undefined && map === undefined)
       const ready = await within(work, waitMs)
       if (!ready) return { kind: 'pending', progress: this.indexer.under(place) ?? { done: 0, total: 0 } }
       const { commit, files, chunks, left } = ready
@@ -81,6 +86,7 @@ export class CodeWork {
       return {
         kind: 'ready',
         results,
+        ...(map ? { map: await mapOf(ready, map, source, git) } : {}),
         ...(symbol ? { symbols: symbolsOf(ready, symbol) } : {}),
         indexed: { commit, files, chunks, left, ms: Math.round(performance.now() - began) },
       }
@@ -138,6 +144,23 @@ async function searched(ready: Ready, search: Search, source: Source, git: GitOp
 
 const symbolsOf = ({ index }: Ready, { name, kind, limit, paths }: Symbols): FoundSymbol[] =>
   findSymbols(index, { name, kind, limit, accept: paths ? inPaths({ paths }) : undefined })
+
+async function mapOf(
+  { index, ranking }: Ready,
+  { task, chars }: Mapped,
+  source: Source,
+  git: GitOptions,
+): Promise<string> {
+  // No line of a map is shorter than this.
+  const entries = repoMap(index, ranking, task, Math.ceil(chars / 12))
+  const texts = await source.texts([...new Set(entries.map(({ path }) => path))], git)
+  const lines = new Map([...texts].map(([path, text]) => [path, text.split(/\r?\n/)]))
+  const lineOf = ({ path, line, name, kind }: MapEntry) => {
+    const text = (lines.get(path)?.[line - 1] ?? '').trim().replace(/\s*[{:]$/, '')
+    return text === '' ? `${kind} ${name}` : text.slice(0, MAP_LINE_CHARS_MAX)
+  }
+  return mapText(entries, lineOf, chars)
+}
 
 /** Whether a file is one that a search is for. */
 export function inPaths({ paths = [], language }: Pick<Search, 'paths' | 'language'>): (path: string) => boolean {
