@@ -13,12 +13,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { nothingHolds } from '../sandbox-runner/exec/isolation.ts'
+import { commandLimits } from '../sandbox-runner/exec/watch.ts'
 import { type Layer, PerformReply, PrepareReply, type Snapshot } from '../sandbox-runner/protocol.ts'
 import { Runner } from '../sandbox-runner/runner.ts'
 import { ObjectStore } from '../sandbox-runner/workspace/objects.ts'
 import { Workspace } from '../sandbox-runner/workspace/workspace.ts'
 import { makeTree } from './large-repo.ts'
 import { gitShadow, type Rival, restic, tarZstd } from './rivals.ts'
+
+/** Commands run bare: what is measured is what comes after them. */
+const MACHINE = { isolation: nothingHolds('a bench'), limits: commandLimits() }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -165,7 +170,7 @@ class Stint {
     const home = join(folder, 'home')
     this.objects = join(folder, 'objects')
     this.tree = join(home, ID, 'tree')
-    this.runner = new Runner({ home, objects: this.objects })
+    this.runner = new Runner({ home, objects: this.objects, machine: MACHINE })
   }
 
   async prepare(url: string): Promise<void> {
@@ -220,7 +225,7 @@ class Stint {
 
 async function restoreHere(path: string): Promise<void> {
   const { home, objects, head, layers } = JSON.parse(readFileSync(path, 'utf8')) as Told
-  const runner = new Runner({ home, objects })
+  const runner = new Runner({ home, objects, machine: MACHINE })
   const { ms, value } = await timed(() =>
     runner.handle({ op: 'prepare', runId: 'run_1', workspace: { id: ID, fence: 1 }, head, layers }),
   )

@@ -59,11 +59,7 @@ async function local({ client, env }: Connection): Promise<Check[]> {
     state('store', checks.store),
     ...(checks.longTerm ? [state('long-term', checks.longTerm)] : []),
     state('sandbox', checks.sandbox),
-    {
-      name: 'isolation',
-      state: 'missing',
-      detail: 'none: commands run as you, so under --approval ask those that do more than read wait for you',
-    },
+    isolation(checks.isolation),
     model,
   ]
 }
@@ -122,6 +118,16 @@ async function modelCheck(client: Connection['client'], configured: boolean, che
         detail: check?.detail ?? 'no answer',
         fix: 'check GROQ_API_KEY and GROQ_BASE_URL (without /openai/v1)',
       }
+}
+
+function isolation(check: { ok: boolean; detail: string } | undefined): Check {
+  if (check && !check.detail.startsWith('none:')) return { name: 'isolation', state: 'ok', detail: check.detail }
+  return {
+    name: 'isolation',
+    state: 'missing',
+    detail: check?.detail ?? 'unknown: the sandbox does not answer',
+    fix: 'commands run as you: under --approval ask those that do more than read wait for you',
+  }
 }
 
 const state = (name: string, check: { ok: boolean; detail: string } | undefined): Check => ({

@@ -107,6 +107,7 @@ const Schema = z.object({
     .optional(),
   GITHUB_API_URL: url.optional(),
   STINT_ROLE: z.enum(['all', 'api', 'worker'], { error: 'must be all, api or worker' }).default('all'),
+  STINT_ISOLATION: z.enum(['auto', 'none'], { error: 'must be auto or none' }).default('auto'),
   STINT_HOME: z.string().default(() => join(homedir(), '.stint')),
   PORT: z.coerce
     .number({ error: 'is no number' })

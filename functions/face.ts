@@ -38,17 +38,22 @@ export function faceOf(backend: Backend, { api, works }: Part): OpenAPIHono<Vars
       : {}),
     log,
     async checks() {
-      const sandbox = await ports.sandbox.health()
+      const { ok, detail, ...held } = await ports.sandbox.health()
       // A read that is cheap, and no business of the archive.
       const store = await ports.store.remembered({ sessionId: 'none' }).then(
         () => ({ ok: true, detail: where }),
         (error: Error) => ({ ok: false, detail: error.message }),
       )
       const model = await checkModel(backend)
-      return { store, sandbox, model, ...(longTermWhere ? { longTerm: await checkLongTerm(longTermWhere) } : {}) }
+      const checks: Record<string, Check> = { store, sandbox: { ok, detail }, model }
+      if ('isolation' in held) checks.isolation = { ok, detail: held.isolation }
+      if (longTermWhere) checks.longTerm = await checkLongTerm(longTermWhere)
+      return checks
     },
   })
 }
+
+type Check = { ok: boolean; detail: string }
 
 /** A real call, because a key that is set may still be wrong. */
 async function checkModel({ env, wired }: Backend): Promise<{ ok: boolean; detail: string }> {

@@ -529,8 +529,8 @@ export type Performed =
 
 /** Where files and commands live. Failures of the machine are values with `ok: false`; failures of a tool are results. */
 export type Sandbox = {
-  /** What holds a command in: told to people, and used by policy. */
-  isolation: Isolation
+  /** What holds a command in: told to people, and used by policy. `none` also while nobody answers; never throws. */
+  isolation(): Promise<Isolation>
   /**
    * Makes the workspace from the repo, or brings it to `head` when it was made before. Repeating it for the same
    * workspace gives the same; `layers` in the answer are new ones only.
@@ -578,7 +578,7 @@ export type Sandbox = {
   /** Forgets a workspace and its files. */
   forget(workspaceId: string): Promise<void>
   /** Is it there, and what is it? Never throws. */
-  health(): Promise<{ ok: true; detail: string } | { ok: false; detail: string }>
+  health(): Promise<{ ok: true; detail: string; isolation: string } | { ok: false; detail: string }>
   close(): Promise<void>
 }
 

@@ -77,7 +77,12 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const home = writableHome(env.STINT_HOME)
   const objects = join(home, 'objects')
   // First: the child starts while the rest is opened here.
-  const commands = childSandbox({ entry: entryOf('server.ts'), home: join(home, 'workspaces'), objects })
+  const commands = childSandbox({
+    entry: entryOf('server.ts'),
+    home: join(home, 'workspaces'),
+    objects,
+    isolation: env.STINT_ISOLATION,
+  })
   const carrier = childRunner({ entry: entryOf('carrier.ts'), home: join(home, 'carrier'), objects, lazily: true })
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge)

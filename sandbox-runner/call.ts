@@ -1,6 +1,7 @@
 /** One tool call in one workspace: validate, run with a time limit, and turn whatever happened into a result. */
 import { SANDBOX_TOOLS, type SandboxTool } from './catalogue.ts'
 import { ToolFailure } from './define.ts'
+import type { Machine } from './exec/shell.ts'
 import { faultOf } from './faults.ts'
 import { handsFor, type Work } from './hands.ts'
 import type { Call, CallResult, Snapshot } from './protocol.ts'
@@ -22,7 +23,7 @@ export type Called = {
 export async function callTool(
   workspace: Workspace,
   { callId, tool: name, input }: Call,
-  signal: AbortSignal,
+  { machine, signal }: { machine: Machine; signal: AbortSignal },
 ): Promise<Called> {
   const started = performance.now()
   const answer = (part: Pick<CallResult, 'ok' | 'output'> & Partial<CallResult>): CallResult => ({
@@ -47,7 +48,7 @@ export async function callTool(
     return { result: refuse('invalid_arguments', issues.join('; ')) }
   }
   const timeoutMs = typeof tool.timeoutMs === 'number' ? tool.timeoutMs : tool.timeoutMs(parsed.data)
-  const work = handsFor(workspace, callId, timeoutMs, signal)
+  const work = handsFor(workspace, { machine, callId, timeoutMs, signal })
   try {
     const { output, data, truncated = false, error } = await tool.run(parsed.data, work.hands)
     const broken = error ? [] : await work.broken()

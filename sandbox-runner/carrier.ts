@@ -6,18 +6,24 @@
  *     node sandbox-runner/carrier.ts     reads the same line as server.ts
  */
 import { fileURLToPath } from 'node:url'
+import type { Handler } from './answer.ts'
+import { nothingHolds } from './exec/isolation.ts'
+import { commandLimits } from './exec/watch.ts'
 import { failure } from './faults.ts'
 import type { Request } from './protocol.ts'
 import { Runner, type RunnerOptions } from './runner.ts'
-import { type Handler, main } from './server.ts'
+import { main } from './server.ts'
 import { localPath } from './workspace/source.ts'
 
 export class Carrier implements Handler {
   private readonly runner: Runner
   busy = 0
 
-  constructor({ home, objects }: RunnerOptions) {
-    this.runner = new Runner({ home, objects, egress: true })
+  readonly isolation = nothingHolds('the carrier runs no commands')
+
+  constructor({ home, objects }: Pick<RunnerOptions, 'home' | 'objects'>) {
+    const machine = { isolation: this.isolation, limits: commandLimits() }
+    this.runner = new Runner({ home, objects, machine, egress: true })
   }
 
   /** Never rejects. */
@@ -53,4 +59,4 @@ export class Carrier implements Handler {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  await main(({ home, objects }) => new Carrier({ home, objects }))
+  await main(async ({ home, objects }) => new Carrier({ home, objects }))

@@ -120,17 +120,21 @@ export type SymbolQuery = { name: string; kind?: string; path?: string; limit: n
 export type SymbolHit = { path: string; line: number; name: string; kind: string; loosely: boolean }
 /** `line`: the command for these paths, or for the whole repo. */
 export type Linter = { name: string; line: (paths: readonly string[]) => string; files: RegExp }
+/** What a command used too much of. */
+export type Limited = 'cpu' | 'memory' | 'processes' | 'disk'
 export type ShellResult = {
   /** Null when a signal ended it. */
   exitCode: number | null
   signal: string | null
   /** Set when the runner ended it. */
-  ended?: 'timeout' | 'output' | 'cancelled'
+  ended?: 'timeout' | 'output' | 'cancelled' | Limited
   /** Both streams in the order they came; head and tail when it was long. */
   output: string
   outputBytes: number
   truncated: boolean
   durationMs: number
+  /** It had no network. */
+  offline: boolean
 }
 export type GitResult = { code: number; stdout: string; stderr: string }
 export type TestCommand = {

@@ -2,8 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { type FileKind, type Hands, type TestCommand, ToolFailure } from './define.ts'
-import { commandEnvironment } from './exec/environment.ts'
-import { shell } from './exec/shell.ts'
+import { type Machine, shell } from './exec/shell.ts'
 import { searchWorkspace, symbolsInWorkspace } from './indexing/requests.ts'
 import type { Answered } from './indexing/work.ts'
 import { CODE_INDEX_MS_MAX, TEXT_FILE_BYTES_MAX, WRITE_BYTES_MAX } from './limits.ts'
@@ -35,13 +34,15 @@ export type Work = {
   broken: () => Promise<Broken[]>
 }
 
-export function handsFor(workspace: Workspace, callId: string, timeoutMs: number, signal: AbortSignal): Work {
+export type HandsOptions = { machine: Machine; callId: string; timeoutMs: number; signal: AbortSignal }
+
+export function handsFor(workspace: Workspace, { machine, callId, timeoutMs, signal }: HandsOptions): Work {
   const written = new Set<string>()
   const watch = new EditWatch()
   let ranShell = false
   let ranGit = false
   const { tree } = workspace
-  const places = { home: workspace.beside('home'), temp: workspace.beside('tmp') }
+  const places = { tree, home: workspace.beside('home'), temp: workspace.beside('tmp') }
 
   const hands: Hands = {
     callId,
@@ -135,7 +136,8 @@ export function handsFor(workspace: Workspace, callId: string, timeoutMs: number
       return shell(command, {
         callId,
         cwd: folder.absolute,
-        env: commandEnvironment(places, callId),
+        places,
+        machine,
         timeoutMs: options.timeoutMs,
         keep: (content) => keepOutput(workspace, callId, content),
         signal,

@@ -16,7 +16,7 @@ export const SHORT_LINE_CHARS_MAX = 300
 /** Of a longer output this much is kept in the workspace, to be read in parts: what one file may have, to be read. */
 export const OUTPUT_KEPT_BYTES_MAX = 8 * 1024 * 1024
 /** A command that prints more than this is ended. */
-export const OUTPUT_BYTES_MAX = 4 * 1024 * 1024 * 1024
+export const OUTPUT_BYTES_MAX = 1024 * 1024 * 1024
 
 export const READ_LINES_DEFAULT = 800
 export const READ_LINES_MAX = 4000
@@ -41,6 +41,24 @@ export const BENCHMARK_RUNS_MAX = 20
 
 export const COMMAND_SECONDS_DEFAULT = 120
 export const COMMAND_SECONDS_MAX = 600
+
+// What one command may use, all its processes together; beyond it the whole tree is ended.
+export const COMMAND_CPU_SECONDS_MAX = 3600
+/** Of the machine's memory, or of what a container is given of it. */
+export const COMMAND_MEMORY_SHARE_MAX = 0.75
+export const COMMAND_PROCESSES_MAX = 1000
+/** Of the workspace, the home folder and what is temporary; also the size of one file. */
+export const COMMAND_DISK_BYTES_MAX = 8 * 1024 * 1024 * 1024
+/** A command that writes is ended when less than this part of the disk, or of its files, is left. */
+export const DISK_SHARE_LEFT_MIN = 0.03
+/** Less than this is not looked at: a command that writes next to nothing is not ended for a disk that others fill. */
+export const DISK_BYTES_NOTICED = 64 * 1024 * 1024
+export const SHARED_MEMORY_BYTES_MAX = 256 * 1024 * 1024
+/** How often it is looked at what a command uses. */
+export const WATCH_EVERY_MS = 150
+/** How long it may take to find out whether commands can be held in here. */
+export const PROBE_MS_MAX = 10_000
+
 export const GIT_MS_MAX = 60_000
 export const GIT_OUTPUT_BYTES_MAX = 256 * 1024 * 1024
 export const CLONE_MS_MAX = 300_000

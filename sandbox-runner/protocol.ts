@@ -158,10 +158,14 @@ export const CodeReply = z.union([
   Failure,
 ])
 export type CodeReply = z.infer<typeof CodeReply>
+/** What holds commands in. */
+export const Isolation = z.enum(['none', 'namespace', 'seatbelt', 'container', 'microvm'])
 export const HealthReply = z.object({
   ok: z.literal(true),
   version: z.string(),
-  isolation: z.string(),
+  isolation: Isolation,
+  /** What that gives, or why there is none: for people. */
+  holds: z.string(),
   git: z.string(),
 })
 

@@ -8,9 +8,11 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { callTool, changes, conclude } from './call.ts'
+import { type Called, callTool, changes, conclude } from './call.ts'
 import { ToolFailure } from './define.ts'
+import type { Isolation } from './exec/isolation.ts'
 import { endCall } from './exec/processes.ts'
+import type { Machine } from './exec/shell.ts'
 import { failure, faultOf, NEED_LAYERS } from './faults.ts'
 import { repoFiles, repoText, testCommandOf } from './hands.ts'
 import { CodeRequests, mapOfWorkspace, searchWorkspace } from './indexing/requests.ts'
@@ -41,6 +43,8 @@ export type RunnerOptions = {
   home: string
   /** Where layers too large to travel are kept. */
   objects: string
+  /** What holds commands in, and what they may use. */
+  machine: Machine
   /** False: it reaches no network, and an address is for the carrier. */
   egress?: boolean
 }
@@ -63,6 +67,7 @@ export class Runner {
   private readonly home: string
   private readonly egress: boolean
   private readonly objects: ObjectStore
+  private readonly machine: Machine
   private readonly codeRequests: CodeRequests
   private readonly workspaces = new Map<string, Workspace>()
   /** Calls that are under way, or wait for their turn. */
@@ -70,12 +75,17 @@ export class Runner {
   /** Requests under way; an orphaned runner ends when there are none. */
   busy = 0
 
-  constructor({ home, objects, egress = true }: RunnerOptions) {
+  constructor({ home, objects, machine, egress = true }: RunnerOptions) {
     this.home = home
+    this.machine = machine
     this.egress = egress
     mkdirSync(home, { recursive: true, mode: 0o700 })
     this.objects = new ObjectStore(objects)
     this.codeRequests = new CodeRequests(join(home, '.code'))
+  }
+
+  get isolation(): Isolation {
+    return this.machine.isolation
   }
 
   /** Never rejects: what goes wrong here is a failure the caller can read. */
@@ -168,7 +178,7 @@ export class Runner {
         const missing = await this.settle(workspace, head, layers)
         if (missing) return missing
         if (first && changing) return await this.change(workspace, first, start, head)
-        const called = await Promise.all(pending.map(({ call, stop }) => callTool(workspace, call, stop.signal)))
+        const called = await Promise.all(pending.map((one) => this.call(workspace, one)))
         return { ok: true, results: called.map(({ result }) => result) }
       })
     } finally {
@@ -177,14 +187,10 @@ export class Runner {
   }
 
   /** One call that may change files: dirty, call, snapshot, journal, clean. */
-  private async change(
-    workspace: Workspace,
-    { call, stop }: Pending,
-    start: Snapshot,
-    head: Snapshot,
-  ): Promise<PerformReply> {
+  private async change(workspace: Workspace, pending: Pending, start: Snapshot, head: Snapshot): Promise<PerformReply> {
+    const { call, stop } = pending
     workspace.markDirty(call.callId)
-    const { result, captured } = conclude(workspace, await callTool(workspace, call, stop.signal), head)
+    const { result, captured } = conclude(workspace, await this.call(workspace, pending), head)
     const change = captured && {
       head: captured.snapshot,
       layer: this.objects.keep(captured.layer),
@@ -196,6 +202,10 @@ export class Runner {
     if (stop.signal.aborted) return reply
     replaceFile(workspace.beside('journal.json'), JSON.stringify({ callId: call.callId, reply } satisfies Journal))
     return reply
+  }
+
+  private call(workspace: Workspace, { call, stop }: Pending): Promise<Called> {
+    return callTool(workspace, call, { machine: this.machine, signal: stop.signal })
   }
 
   /** Layers never change: where they are here, a diff waits for nobody. */

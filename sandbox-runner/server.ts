@@ -10,28 +10,36 @@ import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type Answer, answerTo, type Handler, refusal } from './answer.ts'
+import { isolationHere, nothingHolds } from './exec/isolation.ts'
+import type { Machine } from './exec/shell.ts'
+import { commandLimits } from './exec/watch.ts'
 import { REQUEST_BYTES_MAX } from './limits.ts'
-import { Request } from './protocol.ts'
 import { Runner } from './runner.ts'
-import { git } from './workspace/git.ts'
 
-export type Start = { socket: string; token: string; home: string; objects: string }
-
-/** Whoever answers requests: the runner, or the carrier. */
-export type Handler = {
-  /** Requests under way. */
-  readonly busy: number
-  handle(request: Exclude<Request, { op: 'health' }>): Promise<object>
-  endOrphans(): Promise<void>
+export type Start = {
+  socket: string
+  token: string
+  home: string
+  objects: string
+  /** `none`: commands are not held in, even where they could be. */
+  isolation?: 'auto' | 'none'
 }
+
+/** What holds commands in here, unless it is not wanted. */
+export const machineOf = async ({ isolation = 'auto' }: Pick<Start, 'isolation'>): Promise<Machine> => ({
+  isolation: isolation === 'none' ? nothingHolds('STINT_ISOLATION is none') : await isolationHere(),
+  limits: commandLimits(),
+})
 
 /** `open` makes the one who answers; left out, it is the runner, which reaches no network of its own accord. */
 export async function main(
-  open: (start: Start) => Handler = ({ home, objects }) => new Runner({ home, objects, egress: false }),
+  open: (start: Start) => Promise<Handler> = async (start) =>
+    new Runner({ home: start.home, objects: start.objects, machine: await machineOf(start), egress: false }),
 ): Promise<void> {
   const start = JSON.parse(await firstLine()) as Start
   const { socket, token } = start
-  const runner = open(start)
+  const runner = await open(start)
   runner.endOrphans().catch((error: Error) => process.stderr.write(`sandbox-runner: ${error.message}\n`))
   const secret = Buffer.from(`Bearer ${token}`)
   const ownFolder = basename(dirname(socket)).startsWith('stint-')
@@ -69,46 +77,21 @@ async function answer(
 ): Promise<void> {
   const given = Buffer.from(request.headers.authorization ?? '')
   if (given.length !== secret.length || !timingSafeEqual(given, secret))
-    return send(response, 401, { ok: false, code: 'unauthorized', message: 'wrong token', retry: false })
+    return send(response, refusal(401, 'unauthorized', 'wrong token'))
   const parts: Buffer[] = []
   let bytes = 0
   for await (const part of request) {
     bytes += (part as Buffer).length
-    if (bytes > REQUEST_BYTES_MAX)
-      return send(response, 413, { ok: false, code: 'too_large', message: 'the request is too large', retry: false })
+    if (bytes > REQUEST_BYTES_MAX) return send(response, refusal(413, 'too_large', 'the request is too large'))
     parts.push(part as Buffer)
   }
-  const parsed = Request.safeParse(parse(Buffer.concat(parts).toString()))
-  if (!parsed.success)
-    return send(response, 400, {
-      ok: false,
-      code: 'bad_request',
-      message: parsed.error.issues[0]?.message ?? 'not a request',
-      retry: false,
-    })
-  const { data } = parsed
-  if (data.op === 'health')
-    return send(response, 200, {
-      ok: true,
-      version: process.version,
-      isolation: 'none',
-      git: (await git(['--version'], { cwd: '/', repo: 'none' })).stdout.trim(),
-    })
-  return send(response, 200, await runner.handle(data))
+  send(response, await answerTo(runner, Buffer.concat(parts).toString()))
 }
 
-function send(response: ServerResponse, status: number, body: object): void {
+function send(response: ServerResponse, { status, body }: Answer): void {
   const text = JSON.stringify(body)
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
   response.end(text)
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function firstLine(): Promise<string> {

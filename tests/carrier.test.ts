@@ -11,6 +11,7 @@ import { PrepareReply } from '../sandbox-runner/protocol.ts'
 import { Runner } from '../sandbox-runner/runner.ts'
 import { noBackend } from './support/git-http.ts'
 import { startGithub } from './support/github.ts'
+import { UNHELD } from './support/sandbox.ts'
 import { ask, call, makeRepo, runTask, scripted, startStint, tempFolder } from './support/world.ts'
 
 const FILES = { 'a.txt': 'private\n', 'README.md': '# Shop\n' }
@@ -92,7 +93,7 @@ test('without a right to the repo it is read as anybody may, and what refuses is
 test('a runner without network clones nothing, and a carrier does nothing else', async (t) => {
   const folder = tempFolder(t)
   const places = (name: string) => ({ home: join(folder, name), objects: join(folder, 'objects') })
-  const runner = new Runner({ ...places('runner'), egress: false })
+  const runner = new Runner({ ...places('runner'), machine: UNHELD, egress: false })
   const carrier = new Carrier(places('carrier'))
   const address = { url: 'http://127.0.0.1:1/a/b' }
   const prepare = { op: 'prepare' as const, runId: 'run_1', workspace }

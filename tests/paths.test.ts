@@ -11,7 +11,7 @@ import { ToolFailure } from '../sandbox-runner/define.ts'
 import { handsFor } from '../sandbox-runner/hands.ts'
 import { isGitName, isSecretName, resolvePath } from '../sandbox-runner/workspace/paths.ts'
 import { Workspace } from '../sandbox-runner/workspace/workspace.ts'
-import { listing } from './support/sandbox.ts'
+import { handsOf, listing } from './support/sandbox.ts'
 import { ROOT, tempFolder } from './support/world.ts'
 
 type Case = { path: string; setup: string; verdict: 'allow' | 'approve' | 'deny'; why: string; op: 'read' | 'write' }
@@ -34,7 +34,7 @@ for (const [number, { path, setup, verdict, why, op }] of CASES.entries())
     execFileSync('bash', ['-c', shell], { cwd: workspace.tree, stdio: 'ignore', env: env() })
     workspace.capture()
     const before = listing(home)
-    const { hands } = handsFor(workspace, 'call_1', 1000, new AbortController().signal)
+    const { hands } = handsFor(workspace, handsOf('call_1'))
     // The corpus names the place beside the workspace by the workspace's own name.
     const asked = path.replaceAll('$WS', workspace.tree)
     const failure = await (op === 'read' ? hands.read(asked) : hands.write(asked, 'written')).then(

@@ -15,7 +15,8 @@ const entry = join(ROOT, 'sandbox-runner/server.ts')
 /** A prepared workspace behind the adapter; `use` moves its head. */
 async function child(t: TestContext, files?: Record<string, string>) {
   const folder = tempFolder(t)
-  const options = { entry, home: join(folder, 'home'), objects: join(folder, 'objects') }
+  const places = { home: join(folder, 'home'), objects: join(folder, 'objects') }
+  const options = { entry, ...places, isolation: 'none' as const }
   const sandbox: Sandbox = childSandbox(options)
   t.after(() => sandbox.close())
   const never = new AbortController().signal
@@ -66,7 +67,9 @@ test('a whole small task through the adapter: look, edit, test, diff, commit', a
   assert.match(await diff(), /^-module\.exports = 1\n\+module\.exports = 2$/m)
   assert.equal((await use('git_commit', { message: 'two' })).ok, true)
   const health = await sandbox.health()
-  assert.match(health.detail, /^Node v\d+.*git version \d.*isolation: none/)
+  assert.match(health.detail, /^Node v\d+.*git version \d/)
+  assert.match(health.ok ? health.isolation : '', /^none: STINT_ISOLATION is none/)
+  assert.equal(await sandbox.isolation(), 'none')
 })
 
 test('every tool answers strange input with a result that says what is wrong', async (t) => {

@@ -16,11 +16,11 @@ import { Runner } from '../sandbox-runner/runner.ts'
 import { DamagedLayer } from '../sandbox-runner/workspace/layer.ts'
 import { Workspace } from '../sandbox-runner/workspace/workspace.ts'
 import { processesOf, runnerProcess, running } from './support/runner-process.ts'
-import { type Box, box, good, listing, nextCallId, random } from './support/sandbox.ts'
+import { type Box, box, good, listing, nextCallId, random, UNHELD } from './support/sandbox.ts'
 import { makeRepo, pause, tempFolder, until } from './support/world.ts'
 
 const anew = (b: Box) => {
-  b.door = new Runner({ home: b.home, objects: b.objects })
+  b.door = new Runner({ home: b.home, objects: b.objects, machine: UNHELD })
 }
 const command = (text: string, callId = nextCallId()) => ({ callId, tool: 'run_command', input: { command: text } })
 
@@ -96,7 +96,7 @@ test('a lower fence is refused, a higher one raises it, for every runner', async
   b.fence = 5
   assert.equal((await b.run('echo b > a')).ok, true)
   b.fence = 4
-  for (const door of [b.door, new Runner({ home: b.home, objects: b.objects })]) {
+  for (const door of [b.door, new Runner({ home: b.home, objects: b.objects, machine: UNHELD })]) {
     b.door = door
     const replies = await Promise.all([
       b.perform([command('echo c > a')]),

@@ -22,7 +22,7 @@ import { type TestContext, test } from 'node:test'
 import { handsFor } from '../sandbox-runner/hands.ts'
 import { RACY_MS } from '../sandbox-runner/workspace/manifest.ts'
 import { type StoredLayer, Workspace } from '../sandbox-runner/workspace/workspace.ts'
-import { listing, random } from './support/sandbox.ts'
+import { handsOf, listing, random } from './support/sandbox.ts'
 import { change, contentOf } from './support/tree.ts'
 import { pause, tempFolder } from './support/world.ts'
 
@@ -92,7 +92,7 @@ test('what the file tools name is all that changed', async (t) => {
   for (const name of names.slice(0, 4)) writeNew(workspace, name)
   workspace.capture()
   for (let step = 0; step < 150; step++) {
-    const { hands, written } = handsFor(workspace, `call_${step}`, 1000, new AbortController().signal)
+    const { hands, written } = handsFor(workspace, handsOf(`call_${step}`))
     for (let n = rng.below(3); n >= 0; n--) {
       const name = rng.pick(names)
       await (rng.below(3) === 0 ? hands.remove(name) : hands.write(name, contentOf(rng))).catch(() => undefined)

@@ -7,7 +7,7 @@ import type { Forge, Sandbox } from '../ports.ts'
 import { type Credentials, sandboxOver, type Transport } from './sandbox-client.ts'
 
 export function carried(sandbox: Sandbox, transport: Transport, forge: Forge | undefined): Sandbox {
-  const carrier = sandboxOver(transport, 'none', credentialsOf(forge))
+  const carrier = sandboxOver(transport, { credentials: credentialsOf(forge) })
   return {
     ...sandbox,
     prepare: (request) =>

@@ -1,7 +1,7 @@
 /**
- * The sandbox, and the carrier, as children of this process, each over a local socket. The child is in a session of its own and outlives us
- * until its calls are done, so that our death in the middle of a command does not repeat it. One that died is started
- * again by the next request.
+ * The sandbox, and the carrier, as children of this process, each over a local socket. The child is in a session of its
+ * own and outlives us until its calls are done, so that our death in the middle of a command does not repeat it. One
+ * that died is started again by the next request.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -17,6 +17,8 @@ export type ChildOptions = {
   entry: string
   home: string
   objects: string
+  /** `none`: commands are not held in, even where they could be. */
+  isolation?: 'auto' | 'none'
   /** Started by its first request, not at once. */
   lazily?: boolean
 }
@@ -26,7 +28,7 @@ type Runner = { child: ChildProcess; socket: string; token: string; ready: Promi
 const START_MS_MAX = 15_000
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
 
-export const childSandbox = (options: ChildOptions): Sandbox => sandboxOver(childRunner(options), 'none')
+export const childSandbox = (options: ChildOptions): Sandbox => sandboxOver(childRunner(options))
 
 /** A runner of its own process, whichever entry it has. */
 export function childRunner(options: ChildOptions): Transport {
@@ -42,7 +44,8 @@ export function childRunner(options: ChildOptions): Transport {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     child.stdin?.on('error', () => {})
-    child.stdin?.write(`${JSON.stringify({ socket, token, home: options.home, objects: options.objects })}\n`)
+    const { home, objects, isolation = 'auto' } = options
+    child.stdin?.write(`${JSON.stringify({ socket, token, home, objects, isolation })}\n`)
     const ready = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`the sandbox-runner did not start within ${START_MS_MAX} ms`)),

@@ -13,7 +13,7 @@ import {
   PrepareReply,
   type Request,
 } from '../../sandbox-runner/protocol.ts'
-import type { Layer, Repo } from '../core/types.ts'
+import type { Isolation, Layer, Repo } from '../core/types.ts'
 import type { Credential, Sandbox, SandboxFailure } from '../ports.ts'
 
 /** Carries one request. Throws when the runner cannot be reached or did not answer. */
@@ -35,12 +35,18 @@ const HEALTH_MS_MAX = 10_000
 /** Beside the index: for a clone, for a search, for a lock. */
 const CODE_MS_MORE = 310_000
 
-/** `credentials` are asked for by a carrier alone. */
+export type ClientOptions = {
+  /** What holds commands in, where it is known beforehand; else the runner is asked once. */
+  isolation?: Isolation
+  /** Asked for by a carrier alone. */
+  credentials?: Credentials
+}
+
 export function sandboxOver(
   transport: Transport,
-  isolation: Sandbox['isolation'],
-  credentials: Credentials = async (repo) => ({ ok: true, repo }),
+  { isolation, credentials = async (repo) => ({ ok: true, repo }) }: ClientOptions = {},
 ): Sandbox {
+  let known = isolation
   /** A reply that fits its schema, or a failure that may be tried again. */
   async function ask<T>(schema: z.ZodType<T>, request: Request, timeoutMs: number): Promise<T | SandboxFailure> {
     try {
@@ -63,7 +69,13 @@ export function sandboxOver(
   }
 
   return {
-    isolation,
+    async isolation() {
+      if (known) return known
+      const reply = await ask(HealthReply, { op: 'health' }, HEALTH_MS_MAX)
+      // One that does not answer now holds nothing, until it is asked again.
+      if (reply.ok) known = reply.isolation
+      return known ?? 'none'
+    },
     async prepare({ runId, workspaceId, fence, repo: asked, head, layers, signal }) {
       const opened = asked && (await credentials(asked, signal))
       if (opened && !opened.ok) return opened
@@ -138,7 +150,11 @@ export function sandboxOver(
     async health() {
       const reply = await ask(HealthReply, { op: 'health' }, HEALTH_MS_MAX)
       if (!reply.ok) return { ok: false, detail: reply.message }
-      return { ok: true, detail: `Node ${reply.version}, ${reply.git || 'no git'}, isolation: ${reply.isolation}` }
+      return {
+        ok: true,
+        detail: `Node ${reply.version}, ${reply.git || 'no git'}`,
+        isolation: `${reply.isolation}: ${reply.holds}`,
+      }
     },
     close: () => transport.close(),
   }

@@ -50,7 +50,7 @@ export const DiffStat = z.object({ files: z.number().int(), additions: z.number(
 export type DiffStat = z.infer<typeof DiffStat>
 
 /** What holds a command in: told to people, and used by policy. */
-export type Isolation = 'none' | 'namespace' | 'container' | 'microvm'
+export type Isolation = 'none' | 'namespace' | 'seatbelt' | 'container' | 'microvm'
 
 // ---- tools -----------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ export async function admitTool(
   const { call, pending } = readCall(
     { id: '', name: tool, arguments: JSON.stringify(input) },
     ports.ids,
-    ports.sandbox.isolation,
+    await ports.sandbox.isolation(),
   )
   const message: Message = { role: 'assistant', content: '', calls: [call], model: '', usage: NOTHING_USED }
   const request = { task: `${tool} ${pending.preview}`.slice(0, 200), ...rest }

@@ -127,7 +127,7 @@ async function callModel({ run, messages, token, signal }: Held, ports: Ports): 
     const failure = meaningOf(answer, nextModel(chosen, run, settings.models.fallbacks))
     if (failure.kind !== 'format') return { outcome: { type: 'model_failure', ...failure }, layers: [] }
     const saved = readRefusal(answer)
-    const read = 'calls' in saved ? readCalls(saved.calls, ids, sandbox.isolation) : []
+    const read = 'calls' in saved ? readCalls(saved.calls, ids, await sandbox.isolation()) : []
     const wrong = saved.why ?? read.find(({ pending }) => pending.refusal)?.pending.refusal?.message
     if (!('calls' in saved) || wrong !== undefined)
       return { outcome: { type: 'model_failure', ...failure, feedback: feedbackFor(answer, wrong) }, layers: [] }
@@ -142,7 +142,7 @@ async function callModel({ run, messages, token, signal }: Held, ports: Ports): 
   // Some servers say that a call is whole when it ran into the limit.
   const truncated = answer.truncated || answer.usage.outputTokens >= maxTokens
   const { content, calls } = readAnswer({ ...answer, truncated })
-  const read = readCalls(calls, ids, sandbox.isolation)
+  const read = readCalls(calls, ids, await sandbox.isolation())
   return { outcome: response(chosen, content, read, answer.usage, truncated), layers: [] }
 }
 
@@ -200,7 +200,7 @@ async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
   const { call, pending } = readCall(
     { id: '', name: tests.tool, arguments: tests.arguments },
     ids,
-    ports.sandbox.isolation,
+    await ports.sandbox.isolation(),
   )
   const { decision } = pending.verdict
   const allowed =

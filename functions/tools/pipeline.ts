@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { alike } from '../core/alike.ts'
 import { CALLS_PER_MESSAGE_MAX, PREVIEW_CHARS_MAX } from '../core/limits.ts'
 import { judge } from '../core/policy.ts'
-import type { Message, PendingCall, Risk, ToolCall, ToolError, ToolResult, Verdict } from '../core/types.ts'
+import type { Isolation, Message, PendingCall, Risk, ToolCall, ToolError, ToolResult, Verdict } from '../core/types.ts'
 import { errorText } from '../core/verdicts.ts'
 import type { Clock, Ids, Sandbox } from '../ports.ts'
 import type { Answer, Beside } from './define.ts'
@@ -18,7 +18,7 @@ export type RawCall = { id: string; name: string; arguments: string; mended?: st
 export type ReadCall = { call: ToolCall; pending: PendingCall }
 
 /** What the model said, as calls of ours. Never throws: what does not fit becomes a refusal the model can mend. */
-export function readCalls(raw: RawCall[], ids: Ids, isolation: Sandbox['isolation']): ReadCall[] {
+export function readCalls(raw: RawCall[], ids: Ids, isolation: Isolation): ReadCall[] {
   const seen = new Set<string>()
   return raw.map((said, i) => {
     // An id is kept byte for byte, unless two calls share it: the next request would be refused.
@@ -37,7 +37,7 @@ export function readCalls(raw: RawCall[], ids: Ids, isolation: Sandbox['isolatio
 export function readCall(
   { id, name: given, arguments: text, mended, problem }: RawCall,
   ids: Ids,
-  isolation: Sandbox['isolation'],
+  isolation: Isolation,
 ): ReadCall {
   const callId = ids.next('call')
   const modelCallId = id === '' ? callId : id

@@ -47,10 +47,54 @@ export async function endCall(
   return ended
 }
 
-/** Marked processes, members of the group, and everything below either. Zombies do not count. */
-function survivors(group: number | undefined, callId: string, before: Set<number>): number[] {
-  if (process.platform !== 'linux') return []
+/**
+ * Ends a call whose processes have a namespace of their own, of which `first` is the first: the kernel ends all others
+ * with it, and it is gone only when they are.
+ */
+export async function endNamespace(first: Process, polite: boolean): Promise<void> {
+  if (polite) {
+    const said = below(first.pid).filter((pid) => pid !== first.pid)
+    for (const pid of said) signal(pid, 'SIGTERM')
+    for (let waited = 0; waited < KILL_GRACE_MS && said.some(alive); waited += 20) await pause(20)
+  }
+  for (let wait = 1; stands(first); wait = Math.min(wait * 2, 50)) {
+    signal(first.pid, 'SIGKILL')
+    await pause(wait)
+  }
+}
+
+export type Process = { pid: number; start: string | undefined }
+
+/** False also of what has ended and was not waited for. */
+function stands({ pid, start }: Process): boolean {
+  const stat = statOf(pid)
+  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X' && processStart(pid) === start
+}
+
+/** A process and all its descendants that live. */
+export const below = (root: number): number[] => withDescendants((pid) => pid === root, new Set())
+
+/** The processes of a call as they are now, asked for often: who bears its mark is remembered. */
+export function processesOf(group: number, callId: string, before: Set<number>): () => number[] {
   const marked = markOf(callId)
+  const known = new Map<number, boolean>()
+  return () =>
+    withDescendants((pid, stat) => {
+      if (stat.group === group) return true
+      const is = known.get(pid) ?? marked(pid)
+      known.set(pid, is)
+      return is
+    }, before)
+}
+
+/** Marked processes, members of the group, and everything below either. */
+function survivors(group: number | undefined, callId: string, before: Set<number>): number[] {
+  const marked = markOf(callId)
+  return withDescendants((pid, stat) => stat.group === group || marked(pid), before)
+}
+
+/** Those that are meant, and everything below them. Zombies do not count. */
+function withDescendants(meant: (pid: number, stat: { group: number }) => boolean, before: Set<number>): number[] {
   const parents = new Map<number, number>()
   const found = new Set<number>()
   for (const pid of listPids()) {
@@ -58,7 +102,7 @@ function survivors(group: number | undefined, callId: string, before: Set<number
     const stat = statOf(pid)
     if (!stat || stat.state === 'Z' || stat.state === 'X') continue
     parents.set(pid, stat.parent)
-    if (stat.group === group || marked(pid)) found.add(pid)
+    if (meant(pid, stat)) found.add(pid)
   }
   for (let grown = true; grown; ) {
     grown = false
@@ -71,12 +115,15 @@ function survivors(group: number | undefined, callId: string, before: Set<number
   return [...found]
 }
 
-function statOf(pid: number): { state: string; parent: number; group: number } | undefined {
+/** `ticks` is the processor time of the process and of those it has waited for. */
+export function statOf(pid: number): { state: string; parent: number; group: number; ticks: number } | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The name may hold spaces and brackets: the fields begin after the last bracket.
-    const [state = '', parent, group] = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return { state, parent: Number(parent), group: Number(group) }
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const [state = '', parent, group] = fields
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
+    return { state, parent: Number(parent), group: Number(group), ticks }
   } catch {
     return undefined
   }

@@ -21,6 +21,7 @@ export function commandDone(
   const seconds = (durationMs / 1000).toFixed(1)
   const text = result.output.trimEnd()
   const error = ended ? ENDED[ended](seconds) : exitCode === 0 ? undefined : failed(exitCode, signal)
+  if (error && result.offline && NO_NETWORK.test(text)) error.message += '; commands have no network here'
   const ending = error ? `[${error.message}]` : text === '' ? '[no output]' : ''
   const tests =
     (options.tests || looksLikeTests(command)) && ended !== 'cancelled' ? summarize(text, exitCode) : undefined
@@ -28,6 +29,10 @@ export function commandDone(
   const output = [options.show ? `$ ${command}` : '', text, ending].filter(Boolean).join('\n')
   return { output, data, truncated, ...(error ? { error } : {}) }
 }
+
+/** How programs say that a name was not found or a host not reached. */
+const NO_NETWORK =
+  /EAI_AGAIN|ENOTFOUND|ENETUNREACH|could not resolve|name resolution|name or service not known|network is unreachable|no such host/i
 
 const ENDED: Record<NonNullable<ShellResult['ended']>, (seconds: string) => NonNullable<Done['error']>> = {
   timeout: (seconds) => ({
@@ -39,6 +44,26 @@ const ENDED: Record<NonNullable<ShellResult['ended']>, (seconds: string) => NonN
     code: 'output_limit',
     message: `ended after printing ${OUTPUT_BYTES_MAX} bytes`,
     hint: 'Print less, or write to a file.',
+  }),
+  cpu: () => ({
+    code: 'cpu_limit',
+    message: 'ended because it used up the processor time of one command',
+    hint: 'Run less at once.',
+  }),
+  memory: () => ({
+    code: 'memory_limit',
+    message: 'ended because its processes took more memory than one command may have here',
+    hint: 'Run fewer workers at once, or work on less data.',
+  }),
+  processes: () => ({
+    code: 'process_limit',
+    message: 'ended because it started more processes than one command may have',
+    hint: 'Run fewer workers at once; something may start itself again and again.',
+  }),
+  disk: () => ({
+    code: 'disk_limit',
+    message: 'ended because it wrote more than one command may, or nearly filled the disk',
+    hint: 'Write less; remove what is not needed.',
   }),
   cancelled: () => ({ code: 'cancelled', message: 'ended because the run was cancelled' }),
 }

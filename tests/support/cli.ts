@@ -31,6 +31,7 @@ export function cli(t: Pick<TestContext, 'after'>, base: Record<string, string> 
     PATH: process.env.PATH ?? '',
     HOME: home,
     STINT_HOME: join(home, 'stint'),
+    STINT_ISOLATION: 'none',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_AUTHOR_NAME: 'Test',
     GIT_AUTHOR_EMAIL: 'test@localhost',

@@ -7,7 +7,17 @@ import type { TestContext } from 'node:test'
 import type { Box, Door } from './sandbox.ts'
 import { ROOT, tempFolder } from './world.ts'
 
-export type RunnerProcess = Door & { child: ChildProcess; kill(signal?: NodeJS.Signals): Promise<void> }
+export type RunnerProcess = Door & { child: ChildProcess; kill(signal?: NodeJS.Signals): Promise<void>; socket: string }
+
+export type RunnerProcessOptions = {
+  ms?: number
+  uid?: number
+  entry?: string
+  isolation?: 'auto' | 'none'
+  env?: Record<string, string | undefined>
+  /** Open files that it gets from us. */
+  descriptors?: number[]
+}
 
 /** `ms` bounds every answer: a runner that hangs fails the test instead of holding it. */
 export async function runnerProcess(
@@ -17,14 +27,18 @@ export async function runnerProcess(
     ms = 20_000,
     uid,
     entry = join(ROOT, 'sandbox-runner/server.ts'),
-  }: { ms?: number; uid?: number; entry?: string } = {},
+    isolation = 'none',
+    env,
+    descriptors = [],
+  }: RunnerProcessOptions = {},
 ): Promise<RunnerProcess> {
   const folder = tempFolder(t, 'stint-socket-')
   if (uid !== undefined) chownSync(folder, uid, uid)
   const socket = join(folder, 's')
   const token = 'test'
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit', ...descriptors],
+    ...(env ? { env } : {}),
     ...(uid === undefined ? {} : { uid, gid: uid, env: { PATH: process.env.PATH, HOME: '/' } }),
   })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -37,7 +51,7 @@ export async function runnerProcess(
     child.stdout?.once('data', () => resolve())
     child.once('exit', (code, signal) => reject(new Error(`the runner ended: ${signal ?? code}`)))
   })
-  child.stdin?.write(`${JSON.stringify({ socket, token, home, objects })}\n`)
+  child.stdin?.write(`${JSON.stringify({ socket, token, home, objects, isolation })}\n`)
   await ready
   const handle: Door['handle'] = (request) =>
     new Promise((resolve, reject) => {
@@ -53,7 +67,7 @@ export async function runnerProcess(
       sent.once('error', reject)
       sent.end(body)
     })
-  return { handle, child, kill }
+  return { handle, child, kill, socket }
 }
 
 /** True while the process is there and no zombie. */

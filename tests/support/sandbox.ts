@@ -3,6 +3,10 @@ import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'
+import { nothingHolds } from '../../sandbox-runner/exec/isolation.ts'
+import type { Machine } from '../../sandbox-runner/exec/shell.ts'
+import { commandLimits } from '../../sandbox-runner/exec/watch.ts'
+import type { HandsOptions } from '../../sandbox-runner/hands.ts'
 import {
   type Call,
   type CallResult,
@@ -22,6 +26,17 @@ type Good<T> = Exclude<T, { ok: false }>
 /** Whoever answers the protocol: a `Runner` here or one behind a socket. */
 export type Door = { handle(request: Exclude<Request, { op: 'health' }>): Promise<unknown> }
 
+/** A machine without isolation: what a command does can be looked at from here. */
+export const UNHELD: Machine = { isolation: nothingHolds('a test'), limits: commandLimits() }
+
+/** What a tool's hands are made with, for a test that uses them by itself. */
+export const handsOf = (callId: string): HandsOptions => ({
+  machine: UNHELD,
+  callId,
+  timeoutMs: 1000,
+  signal: new AbortController().signal,
+})
+
 let calls = 0
 export const nextCallId = (): string => `call_${process.pid}x${++calls}`
 
@@ -37,7 +52,7 @@ export class Box {
   readonly layers: Layer[] = []
   facts: Good<PrepareReply>['facts'] = { name: '', files: 0, top: [], instructions: [] }
 
-  constructor(home: string, objects: string, door: Door = new Runner({ home, objects })) {
+  constructor(home: string, objects: string, door: Door = new Runner({ home, objects, machine: UNHELD })) {
     this.home = home
     this.objects = objects
     this.tree = join(home, this.id, 'tree')
@@ -99,14 +114,15 @@ export function good<T extends { ok: boolean }>(reply: T | Failure): Exclude<T, 
 }
 
 /** A workspace of a new repo with these files. */
-export async function box(t: Cleaner, files?: Record<string, string | Uint8Array>): Promise<Box> {
-  return boxOf(t, makeRepo(t, files))
+export async function box(t: Cleaner, files?: Record<string, string | Uint8Array>, machine = UNHELD): Promise<Box> {
+  return boxOf(t, makeRepo(t, files), undefined, machine)
 }
 
 /** A workspace of this repo; without one of an empty folder. */
-export async function boxOf(t: Cleaner, url?: string, ref?: string): Promise<Box> {
+export async function boxOf(t: Cleaner, url?: string, ref?: string, machine = UNHELD): Promise<Box> {
   const folder = tempFolder(t, 'stint-box-')
-  const made = new Box(join(folder, 'home'), join(folder, 'objects'))
+  const places = { home: join(folder, 'home'), objects: join(folder, 'objects') }
+  const made = new Box(places.home, places.objects, new Runner({ ...places, machine }))
   good(await made.prepare(url === undefined ? undefined : { url, ...(ref === undefined ? {} : { ref }) }))
   return made
 }

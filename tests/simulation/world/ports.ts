@@ -50,7 +50,7 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
       watched: () => false,
     },
     model: modelOf(world, process),
-    sandbox: actingOutside(sandboxOver(transportTo(world.machines, over), 'none'), {
+    sandbox: actingOutside(sandboxOver(transportTo(world.machines, over), { isolation: 'none' }), {
       ...{ outside, network, process, store },
       onCall: (runId, call) => world.guarded(() => checker.performs(runId, call)),
     }),
