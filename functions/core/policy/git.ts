@@ -3,8 +3,8 @@
  * configuration do not; what reaches a server asks; what destroys a shared branch is refused.
  */
 import type { Finding } from './effects.ts'
-import { means, type Option, readOptions, words } from './options.ts'
-import { isOutside, readingOf } from './places.ts'
+import { means, readOptions, words } from './options.ts'
+import { isOutside, isRoot, readingOf } from './places.ts'
 import { posing } from './readers.ts'
 import { found, present, type Rule } from './rule.ts'
 import type { Arg } from './words.ts'
@@ -24,7 +24,7 @@ const FORMS: Record<string, { flags: RegExp; operands?: number; first?: RegExp }
     flags:
       /^(-[lin]+\d*|--(list|contains|no-contains|merged|no-merged|points-at|sort|format|column|no-column|color|ignore-case)(=.*)?)$/,
   },
-  remote: { flags: /^(-v|--verbose)$/, first: /^get-url$/, operands: 1 },
+  remote: { flags: /^(-v|--verbose)$/, first: /^(get-url|show)$/, operands: 1 },
   stash: { flags: /^(-p|--(stat|patch|oneline|name-only|name-status))$/, first: /^(list|show)$/, operands: 1 },
   worktree: { flags: /^(-v|--(porcelain|verbose))$/, first: /^list$/, operands: 0 },
   reflog: { flags: /^(-\d+|-n|--(oneline|all|date|stat)(=.*)?)$/, first: /^(show|exists|HEAD.*)$/, operands: 2 },
@@ -59,9 +59,9 @@ export const git: Rule = (call) => {
   if (name === undefined || sub.pattern)
     return [...findings, ...found('hides', 'the git command is not named in the line', part)]
   const { options, operands } = readOptions(rest, VALUED)
-  findings.push(...dangerous(name, options, rest, part))
+  findings.push(...dangerous(name, rest, part))
   const remote = REMOTE[name]
-  if (remote) return [...findings, ...remote(rest, options, part)]
+  if (remote) return [...findings, ...remote(rest, part)]
   if (isRead(name, rest)) {
     const pattern = name === 'grep' && !options.some(({ name: option }) => /^[ef]$/.test(option)) ? 1 : 0
     const paths = [
@@ -109,7 +109,7 @@ function globalOptions(args: Arg[], part: string): Globals {
       continue
     if (text === '-C') {
       const folder = args[++i]
-      if (folder && !/^(\.\/?)+$/.test(folder.shape))
+      if (folder && !isRoot(folder.shape))
         findings.push(
           folder.home || isOutside(folder.shape)
             ? { effect: 'reaches', reason: 'git works outside the workspace', part }
@@ -134,38 +134,46 @@ function globalOptions(args: Arg[], part: string): Globals {
   }
 }
 
-/** Options that run programs or write files, whichever subcommand they are given to. */
-function dangerous(name: string, options: Option[], rest: Arg[], part: string): Finding[] {
-  const long = options.filter((option) => option.long)
-  const runs = long.find((option) => means(option, RUNNING, RUNNING_SAFE))
-  const writes = long.find((option) => means(option, WRITING, WRITING_SAFE))
-  const short = options.find(
-    ({ name: letter, long: isLong }) =>
-      !isLong &&
-      (
-        {
-          grep: 'O',
-          difftool: 'x',
-          rebase: 'x',
-          archive: 'o',
-          clone: 'uc',
-          fetch: 'u',
-          'ls-remote': 'u',
-          'format-patch': 'o',
-          submodule: 'x',
-        } as Record<string, string>
-      )[name]?.includes(letter),
-  )
-  const signature = rest.some(({ shape }) => /%G/.test(shape))
+/** Letters that run programs or write files; what they are told may follow at once. */
+const SHORT: Record<string, RegExp> = {
+  grep: /^-[^-]*O/,
+  difftool: /^-[^-]*x/,
+  rebase: /^-[^-]*x/,
+  archive: /^-[^-]*o/,
+  'format-patch': /^-[^-]*o/,
+  clone: /^-[^-]*[uc]/,
+  fetch: /^-u\S/,
+  'ls-remote': /^-[^-]*u/,
+}
+
+/**
+ * Options that run programs or write files. Every word that looks like one counts, also where it may be the value of
+ * another: which letters take a value differs from subcommand to subcommand.
+ */
+function dangerous(name: string, rest: Arg[], part: string): Finding[] {
+  const texts = optionsIn(rest)
+  const long = (names: ReadonlySet<string>, safe: ReadonlySet<string>) =>
+    texts.find(
+      (text) => /^--./.test(text) && means({ name: text.slice(2).split('=')[0] ?? '', long: true }, names, safe),
+    )
   const effect = name === 'rebase' ? 'runs' : 'hides'
+  const runs = long(RUNNING, RUNNING_SAFE) ?? texts.find((text) => SHORT[name]?.test(text))
+  const writes = long(WRITING, WRITING_SAFE)
+  const helps = texts.some((text) => /^--help?$/.test(text))
   return [
-    ...(runs ? found(effect, `git ${name} ${runs.arg.text} may run a program`, part) : []),
-    ...(short ? found(effect, `git ${name} ${short.arg.text} may run a program or write a file`, part) : []),
+    ...(runs ? found(effect, `git ${name} ${runs} may run a program or write a file`, part) : []),
     ...(writes
-      ? found(name === 'format-patch' ? 'changes' : 'hides', `git ${name} ${writes.arg.text} writes a file`, part)
+      ? found(name === 'format-patch' ? 'changes' : 'hides', `git ${name} ${writes} writes a file`, part)
       : []),
-    ...(signature ? found('hides', 'git runs gpg for %G', part) : []),
+    ...(rest.some(({ shape }) => /%G/.test(shape)) ? found('hides', 'git runs gpg for %G', part) : []),
+    ...(helps ? found('runs', 'git help may run a viewer', part) : []),
   ]
+}
+
+const optionsIn = (rest: Arg[]): string[] => {
+  const texts = rest.map(({ shape }) => shape)
+  const end = texts.indexOf('--')
+  return (end === -1 ? texts : texts.slice(0, end)).filter((text) => text.startsWith('-'))
 }
 
 function isRead(name: string, rest: Arg[]): boolean {
@@ -184,6 +192,7 @@ function isRead(name: string, rest: Arg[]): boolean {
   const operands = texts.filter((text) => !text.startsWith('-'))
   const head = form.first && operands.length > 0 ? operands.shift() : undefined
   if (form.first ? head !== undefined && !form.first.test(head) : false) return false
+  if (name === 'remote' && head === 'show' && operands.length > 0) return false
   if (form.first && head === undefined && /^(stash|worktree|notes)$/.test(name)) return false
   return flags.every((text) => form.flags.test(text)) && operands.length <= (form.operands ?? 0)
 }
@@ -224,42 +233,27 @@ const HARMS: [RegExp, Effect, string][] = [
 ]
 
 /** Subcommands that talk to a server. */
-const REMOTE: Record<string, (rest: Arg[], options: Option[], part: string) => Finding[]> = {
-  push: (rest, options, part) => {
-    const forced = options.some(
-      (option) => /^(f|d)$/.test(option.name) || (option.long && /^(fo(r(ce?)?)?$|del|mir|pru)/.test(option.name)),
-    )
-    const refspec = rest.some(({ shape }) => /^[+:]/.test(shape))
-    return found(
-      forced || refspec ? 'harms' : 'reaches',
-      forced || refspec ? 'rewrites or removes what others share' : 'git push sends commits to a server',
-      part,
-    )
+const REMOTE: Record<string, (rest: Arg[], part: string) => Finding[]> = {
+  push: (rest, part) => {
+    const forced =
+      optionsIn(rest).some((text) => /^-[^-]*[fd]|^--(fo(r(ce?)?)?$|del|mir|pru)/.test(text)) ||
+      rest.some(({ shape }) => /^[+:]/.test(shape))
+    return forced
+      ? found('harms', 'rewrites or removes what others share', part)
+      : found('reaches', 'git push sends commits to a server', part)
   },
+  submodule: (rest, part) =>
+    /^(status|summary)$/.test(rest[0]?.shape ?? '')
+      ? found('runs', 'git submodule runs a script', part)
+      : found('reaches', 'git submodule talks to servers and runs commands', part),
   ...Object.fromEntries(
-    [
-      'fetch',
-      'pull',
-      'clone',
-      'ls-remote',
-      'remote-update',
-      'submodule',
-      'lfs',
-      'fetch-pack',
-      'send-pack',
-      'http-fetch',
-      'http-push',
-      'request-pull',
-    ].map((name) => [
-      name,
-      (rest: Arg[], _: Option[], part: string): Finding[] =>
-        rest.some(({ shape }) => /^ext::|^fd::|^-(-upload|u)/.test(shape))
-          ? found('hides', `git ${name} may run a program`, part)
-          : found(
-              name === 'submodule' && /^(status|summary)$/.test(rest[0]?.shape ?? '') ? 'runs' : 'reaches',
-              `git ${name} talks to a server`,
-              part,
-            ),
-    ]),
+    'fetch pull clone ls-remote lfs fetch-pack send-pack http-fetch http-push request-pull'
+      .split(' ')
+      .map((name) => [name, (rest: Arg[], part: string) => talking(name, rest, part)]),
   ),
 }
+
+const talking = (name: string, rest: Arg[], part: string): Finding[] =>
+  rest.some(({ shape }) => /^(ext|fd)::|^--conf/.test(shape))
+    ? found('hides', `git ${name} may run a program`, part)
+    : found('reaches', `git ${name} talks to a server`, part)

@@ -49,7 +49,11 @@ export function readOptions(args: Arg[], valued: ReadonlySet<string>, mixed = tr
 }
 
 /** Whether an option could be one of these; `safe` are full names that only look like the beginning of one. */
-export const means = ({ name, long }: Option, names: ReadonlySet<string>, safe?: ReadonlySet<string>): boolean =>
+export const means = (
+  { name, long }: Pick<Option, 'name' | 'long'>,
+  names: ReadonlySet<string>,
+  safe?: ReadonlySet<string>,
+): boolean =>
   long ? !safe?.has(name) && [...names].some((full) => full.length > 1 && full.startsWith(name)) : names.has(name)
 
 export const words = (text: string): Set<string> => new Set(text.split(/\s+/).filter(Boolean))

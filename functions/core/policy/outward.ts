@@ -1,12 +1,12 @@
 /** Programs that reach beyond the workspace: the network, package registries, other machines, the system itself. */
 import { readOptions, words } from './options.ts'
-import { readingOf, writingTo } from './places.ts'
+import { readingOf, secretText, writingTo } from './places.ts'
 import { type Call, found, present, type Rule } from './rule.ts'
 import type { Arg } from './words.ts'
 
 const LOOPBACK = /^(https?:\/\/)?(localhost|127(\.\d{1,3}){3}|\[::1\]|0\.0\.0\.0)([:/?#]|$)/i
 const CURL_VALUED = words(
-  `o O K T F d H A b c e E u U x X m w D C r Y y z Q t P data data-raw data-binary data-urlencode data-ascii json form
+  `o K T F d H A b c e E u U x X m w D C r Y y z Q t P data data-raw data-binary data-urlencode data-ascii json form
    form-string upload-file output config header user user-agent cookie cookie-jar referer request proxy url url-query
    max-time connect-timeout retry retry-delay write-out dump-header cacert cert key output-dir variable resolve interface`,
 )
@@ -38,6 +38,9 @@ const curl: Rule = ({ args, part, program }) => {
     ...files.map((arg) => readingOf(arg, part)),
     ...(any(CURL_HIDES) ? found('harms', `${program} is told by a file where to go`, part) : []),
     ...(!inside && any(CURL_SENDS) ? found('harms', `${program} sends data out`, part) : []),
+    ...(!inside && urls.some(({ text }) => /[$<>]\(|`/.test(text))
+      ? found('harms', `${program} carries data out in an address`, part)
+      : []),
     ...(!inside && urls.some(({ value }) => value === undefined)
       ? found('reaches', `${program} sends what the shell fills in`, part)
       : []),
@@ -106,6 +109,11 @@ const harming =
   ({ part }) =>
     found('harms', reason, part)
 
+const ps: Rule = ({ args, part }) =>
+  args.some(({ shape }) => /^[a-z]*e[a-z]*$|^--?[a-z]*E$/.test(shape))
+    ? found('harms', 'ps shows the environment of others', part)
+    : found('runs', 'ps shows what others run', part)
+
 const kill: Rule = ({ args, part }) => {
   const targets = args.filter(({ shape }, i) => !(i === 0 && shape.startsWith('-')) && args[i - 1]?.shape !== '-s')
   if (args[0]?.shape === '-l') return []
@@ -164,6 +172,7 @@ export const OUTWARD: Record<string, Rule> = {
   ),
   ...Object.fromEntries('nc ncat netcat socat telnet cryptcat'.split(' ').map((name) => [name, socket])),
   kill,
+  ps,
   npm: manager({ ...NODE, versions: /^(--version|-v)$/ }),
   pnpm: manager({ ...NODE, versions: /^(--version|-v)$/, bare: true }),
   yarn: manager({ ...NODE, bare: true }),
@@ -206,7 +215,7 @@ export const OUTWARD: Record<string, Rule> = {
       .map((name) => [name, outer(name)]),
   ),
   ...Object.fromEntries(
-    'sudo su doas pkexec runuser setpriv capsh chroot unshare nsenter mount umount pivot_root losetup swapon swapoff insmod modprobe rmmod sysctl iptables ip6tables nft ip ifconfig route tc setcap setfacl chattr passwd useradd userdel usermod groupadd visudo vipw chsh chfn mkfs fdisk sfdisk parted gparted wipefs mkswap blkdiscard hdparm cryptsetup lvm reboot shutdown halt poweroff init telinit kexec crontab at batch atd debugfs tcpdump ettercap nmap masscan hydra bpftool bpftrace perf gcore ptrace rfkill efibootmgr grub-install update-grub ldconfig update-alternatives bwrap firejail machinectl systemd-run loginctl keyctl security ssh-keyscan gpg gpg2 pass secret-tool'
+    'mknod sudo su doas pkexec runuser setpriv capsh chroot unshare nsenter mount umount pivot_root losetup swapon swapoff insmod modprobe rmmod sysctl iptables ip6tables nft ip ifconfig route tc setcap setfacl chattr passwd useradd userdel usermod groupadd visudo vipw chsh chfn mkfs fdisk sfdisk parted gparted wipefs mkswap blkdiscard hdparm cryptsetup lvm reboot shutdown halt poweroff init telinit kexec crontab at batch atd debugfs tcpdump ettercap nmap masscan hydra bpftool bpftrace perf gcore ptrace rfkill efibootmgr grub-install update-grub ldconfig update-alternatives bwrap firejail machinectl systemd-run loginctl keyctl security ssh-keyscan gpg gpg2 pass secret-tool'
       .split(' ')
       .map((name) => [name, harming(`${name} changes the machine or asks for rights and secrets`)]),
   ),
@@ -220,9 +229,10 @@ export const OUTWARD: Record<string, Rule> = {
 function outer(name: string): Rule {
   return ({ args, part }) => {
     const all = args.map(({ shape }: Arg) => shape).join(' ')
-    return /(^|\s)(auth (token|status -t|print-access-token)|secrets? |configure get|sts |--privileged|config view --raw|get-login|print-access-token)|(^|\s)(-v|--volume|--mount)[ =]\/|docker\.sock/.test(
-      all,
-    )
+    return secretText(all) ||
+      /(^|\s)(auth (token|status -t|print-access-token)|secrets? |configure get|sts |--privileged|config view --raw|get-login|print-access-token)|(^|\s)(-v|--volume|--mount)[ =]\/|docker\.sock/.test(
+        all,
+      )
       ? found('harms', `${name} is asked for credentials or for the whole machine`, part)
       : found('reaches', `${name} works outside the workspace`, part)
   }

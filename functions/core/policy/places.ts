@@ -14,8 +14,9 @@ const SECRET_PLACE =
 const SECRET_DIR = /^(\.aws|\.ssh|\.gnupg|\.kube|\.docker|\.azure|\.gcloud|gcloud|\.password-store|sudoers\.d)$/i
 /** Enough names to see whether a glob could name a secret. */
 const SAMPLES = `.env .envrc .env.local .env.production .netrc .npmrc .pypirc .pgpass .git-credentials .htpasswd id_rsa
-  id_ed25519 id_ecdsa server.pem server.key cert.p12 credentials credentials.json secret secrets secrets.json
-  secrets.yml terraform.tfstate .bash_history environ shadow`.split(/\s+/)
+  id_ed25519 id_ecdsa server.pem server.key cert.p12 credentials secret secrets terraform.tfstate .bash_history environ shadow`.split(
+  /\s+/,
+)
 const SAMPLE_DIRS = ['.aws', '.ssh', '.gnupg', '.kube', '.docker', '.git', '..']
 /** Files that make tools run code, or change what Stint may do. */
 const PROTECTED =
@@ -26,6 +27,8 @@ const TEMP = /^\/(var\/)?tmp\/(?!.*(^|\/)\.\.(\/|$)).+/
 /** The ends of a pipe and the sink: named as files, but none. */
 const STREAM = /^\/dev\/(null|stdin|stdout|stderr|fd\/\d+|zero|tty)$/
 
+const DEVICE = /^\/dev\/(sd|nvme|vd|xvd|hd|dm-|mapper|disk|loop|mmcblk|k?mem|port|input|uinput)/
+
 export const isProtected = (path: string): boolean => PROTECTED.test(clean(path))
 
 /** What reading the content of a file tells; undefined when it is one of the workspace. */
@@ -33,6 +36,7 @@ export function readingOf(arg: Arg, part = arg.text): Finding | undefined {
   const path = arg.shape
   if (/^\/dev\/(tcp|udp)\//.test(path)) return { effect: 'harms', reason: 'talks to the network', part }
   if (STREAM.test(path)) return undefined
+  if (DEVICE.test(path)) return { effect: 'harms', reason: 'reads a device', part }
   const secret = secretIn(arg)
   if (secret === 'surely') return { effect: 'harms', reason: 'may hold secrets', part }
   const beyond = beyondOf(arg, part)
@@ -77,6 +81,9 @@ export function removing(arg: Arg, part = arg.text): Finding | undefined {
   if (finding?.effect !== 'reaches' || isProtected(arg.shape)) return finding
   return isOutside(arg.shape) || dirsOf(arg).includes('..') ? { ...finding, effect: 'harms' } : finding
 }
+
+/** The workspace itself, as `.`, `./` and the like. */
+export const isRoot = (path: string): boolean => path.startsWith('.') && namesOf(path).length === 0
 
 /** Leaves the workspace by its text: absolute, a home folder, or more `..` than folders at any point. */
 export function isOutside(path: string): boolean {

@@ -156,6 +156,8 @@ export function readerRule(spec: Reader): Rule {
         text.has(name) ? [] : [value ? look(value, part) : long ? undefined : attached(arg, look, part)],
       ),
       ...files.map((arg) => look(arg, part)),
+      // Text, but the shell makes names of files of it.
+      ...operands.slice(0, spec.plain ?? 0).map((arg) => (arg.pattern || arg.home ? namingOf(arg, part) : undefined)),
       ...(spec.poses ? posing(args, part) : []),
     ])
   }

@@ -1,7 +1,7 @@
 /** grep, rg and find: readers with a pattern, some of whose options run programs or write files. */
 import type { Finding } from './effects.ts'
 import { means, type Option, readOptions, words } from './options.ts'
-import { namingOf, readingOf, removing, writingTo } from './places.ts'
+import { isRoot, namingOf, readingOf, removing, writingTo } from './places.ts'
 import { posing } from './readers.ts'
 import { found, indirectly, present, type Rule } from './rule.ts'
 import type { Arg } from './words.ts'
@@ -27,11 +27,19 @@ const grep: Rule = ({ args, part }) => {
     !options.some((option) => COUNTS.has(option.name)) &&
     (fromFile.length > 0 || inverts(options) || asked.some(couldTell))
   return present([
+    ...options.map(({ name, value }) => named(name, value, part)),
     ...options.flatMap(({ vague }) => (vague ? found('runs', 'grep is given a shortened option', part) : [])),
     ...fromFile.map(({ value, arg }) => readingOf(value ?? arg, part)),
     ...files.map((arg) => (telling ? readingOf(arg, part) : narrow(readingOf(arg, part)))),
     ...(recursive && telling && reachesHidden(files) ? HIDDEN(part) : []),
   ])
+}
+
+/** `--include=.env` is a file that is asked for by name. */
+const named = (name: string, value: Arg | undefined, part: string): Finding | undefined => {
+  const finding =
+    /^(include|g|glob|iglob)$/.test(name) && value && !value.shape.startsWith('!') ? readingOf(value, part) : undefined
+  return finding?.effect === 'harms' ? finding : undefined
 }
 
 /** A pattern that could print the line of a secret: anything short, open, or that sounds like one. */
@@ -48,7 +56,7 @@ const inverts = (options: Option[]): boolean => options.some((option) => means(o
 const narrow = (finding: Finding | undefined): Finding | undefined => (finding?.effect === 'runs' ? undefined : finding)
 /** The root, or all of it: there are the files whose names begin with a dot. */
 const reachesHidden = (files: Arg[]): boolean =>
-  files.length === 0 || files.some(({ shape }) => /^(\.\/?)+$/.test(shape) || /(^|\/)\.[*?[]/.test(shape))
+  files.length === 0 || files.some(({ shape }) => isRoot(shape) || /(^|\/)\.[*?[]/.test(shape))
 const HIDDEN = (part: string) => found('runs', 'reads every file there, also those that may hold secrets', part)
 
 const RG_TEXT = words(
@@ -82,6 +90,7 @@ const rg: Rule = (call) => {
     ...(options.some(({ name }) => /^(z|search-zip)$/.test(name))
       ? found('runs', 'rg -z runs decompressors', part)
       : []),
+    ...options.map(({ name, value }) => named(name, value, part)),
     ...fromFile.map(({ value, arg }) => readingOf(value ?? arg, part)),
     ...files.map((arg) =>
       lists ? namingOf(arg, part) : telling ? readingOf(arg, part) : narrow(readingOf(arg, part)),
@@ -107,12 +116,16 @@ const find: Rule = (call) => {
   const { args, part } = call
   const findings: (Finding | undefined)[] = [...posing(args, part)]
   const roots: Arg[] = []
+  const runs = args.some(({ shape }) => /^-(exec|ok)/.test(shape))
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as Arg
     const text = arg.shape
     if (FIND_ALONE.has(text) || /^-O\d$/.test(text)) continue
-    if (FIND_TEXT.has(text)) i++
-    else if (FIND_FILE.test(text)) findings.push(args[++i] && namingOf(args[i] as Arg, part))
+    if (FIND_TEXT.has(text)) {
+      const value = args[++i]
+      const asked = runs && value && /name$/.test(text) ? readingOf(value, part) : undefined
+      if (asked?.effect === 'harms') findings.push(asked)
+    } else if (FIND_FILE.test(text)) findings.push(args[++i] && namingOf(args[i] as Arg, part))
     else if (/^-(exec|ok)(dir)?$/.test(text)) {
       const rest = args.slice(i + 1)
       const end = rest.findIndex(({ shape }, at) => shape === ';' || (shape === '+' && rest[at - 1]?.shape === '{}'))
@@ -123,7 +136,7 @@ const find: Rule = (call) => {
       findings.push(
         ...roots
           .map((root) => removing(root, part))
-          .filter((finding, at) => finding?.effect === 'harms' && !/^(\.\/?)+$/.test(roots[at]?.shape ?? '')),
+          .filter((finding, at) => finding?.effect === 'harms' && !isRoot(roots[at]?.shape ?? '')),
       )
       findings.push(...found('indirect', 'find -delete removes files', part))
     } else if (/^-(fprint0?|fprintf|fls)$/.test(text))

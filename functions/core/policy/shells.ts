@@ -146,7 +146,9 @@ const NAME = /^[A-Za-z_]\w*$/
 const naming =
   (reason: string): Rule =>
   ({ args, part }) =>
-    args.some(({ shape, value }) => value === undefined || (/[[$`]/.test(shape) && !NAME.test(shape)))
+    args.some(
+      ({ shape, value }) => value === undefined || shape.startsWith('-C') || (/[[$`]/.test(shape) && !NAME.test(shape)),
+    )
       ? found('hides', 'a subscript may run what it holds', part)
       : found('runs', reason, part)
 
@@ -206,7 +208,7 @@ export const SHELLS: Record<string, Rule> = {
   unset: naming('unsets a variable'),
   getopts: naming('reads options'),
   let: hiding('let evaluates arithmetic'),
-  wait: running('waits for processes'),
+  wait: naming('waits for processes'),
   ulimit: running('changes limits'),
   umask: running('changes how files are made'),
   shift: running('shifts arguments'),

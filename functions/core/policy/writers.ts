@@ -13,9 +13,15 @@ const copies = (operands: Arg[], part: string) => [
   operands.length > 0 ? writingTo(operands.at(-1) as Arg, part) : undefined,
 ]
 const moves = (operands: Arg[], part: string) => [
+  ...operands.slice(0, -1).map((arg) => secretOf(arg, part)),
   ...operands.slice(0, -1).map((arg) => removing(arg, part)),
   operands.length > 0 ? writingTo(operands.at(-1) as Arg, part) : undefined,
 ]
+/** Moved under another name a secret would be one no more. */
+const secretOf = (arg: Arg, part: string): Finding | undefined => {
+  const finding = readingOf(arg, part)
+  return finding?.effect === 'harms' ? finding : undefined
+}
 const links = (operands: Arg[], part: string) => [
   ...operands.slice(0, -1).map((arg) => linked(arg, part)),
   ...(operands.length > 1 ? [writingTo(operands.at(-1) as Arg, part)] : []),
@@ -66,7 +72,7 @@ function writerRule({ valued = '', plain = 0, does }: Writer): Rule {
       : takes
     // `chmod -x file`: the mode looks like an option.
     const { options, operands } = readOptions(args, flags)
-    const files = operands.slice(plain)
+    const files = operands.slice(options.some(({ name }) => name === 'reference') ? 0 : plain)
     const modes = [...operands.slice(0, plain), ...options.map(({ arg }) => arg)].some(({ shape }) =>
       /[ugoa]*\+[rwxXt]*s|^[2467]\d{3}$/.test(shape),
     )
