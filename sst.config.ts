@@ -15,16 +15,16 @@ export default $config({
     },
   }),
   async run() {
-    const { planFor } = await import('./stacks/plan')
+    const { planFor } = await import('./stacks/plan.ts')
     const plan = planFor($app.stage)
-    const { storage } = await import('./stacks/storage')
-    const { queues } = await import('./stacks/queue')
-    const { sandboxes } = await import('./stacks/sandbox')
-    const { workers } = await import('./stacks/worker')
-    const { timer } = await import('./stacks/schedule')
-    const { api } = await import('./stacks/api')
-    const { console } = await import('./stacks/console')
-    const { alarms } = await import('./stacks/alarms')
+    const { storage } = await import('./stacks/storage.ts')
+    const { queues } = await import('./stacks/queue.ts')
+    const { sandboxes } = await import('./stacks/sandbox.ts')
+    const { workers } = await import('./stacks/worker.ts')
+    const { timer } = await import('./stacks/schedule.ts')
+    const { api } = await import('./stacks/api.ts')
+    const { console } = await import('./stacks/console.ts')
+    const { alarms } = await import('./stacks/alarms.ts')
 
     const store = storage(plan)
     const queue = queues(plan)

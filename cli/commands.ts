@@ -265,8 +265,12 @@ export const COMMANDS: Record<string, Command> = {
   doctor: {
     usage: 'doctor',
     about: 'check every configured service with a real call',
-    options: { ...SERVER, json: { type: 'boolean' } },
-    help: ['--json              as JSON, for programs', SERVER_HELP],
+    options: { ...SERVER, json: { type: 'boolean' }, 'no-run': { type: 'boolean' } },
+    help: [
+      '--json              as JSON, for programs',
+      '--no-run            with --server: leave out the run of 40 turns on the scripted model',
+      SERVER_HELP,
+    ],
     run: async (given) => (await import('./doctor.ts')).doctor(given),
   },
 }

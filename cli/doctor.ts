@@ -5,21 +5,22 @@ import { InvalidEnvironment } from '../functions/env.ts'
 import type { Refusal } from './client.ts'
 import { type Connection, connect } from './connect.ts'
 import { dim, green, red, yellow } from './output.ts'
+import { smoke } from './smoke.ts'
 import { type Given, UsageError } from './usage.ts'
 
 type Check = { name: string; state: 'ok' | 'missing' | 'failed'; detail: string; fix?: string }
 
 export async function doctor({ values }: Given): Promise<number> {
-  const checks = await allChecks(values.server as string | undefined)
+  const checks = await allChecks(values)
   if (values.json) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`)
   else for (const check of checks) process.stdout.write(`${line(check)}\n`)
   return checks.some((check) => check.state === 'failed') ? 1 : 0
 }
 
-async function allChecks(server: string | undefined): Promise<Check[]> {
+async function allChecks(values: Given['values']): Promise<Check[]> {
   let connection: Connection
   try {
-    connection = await connect(server)
+    connection = await connect(values.server as string | undefined)
   } catch (error) {
     if (error instanceof UsageError) throw error
     // It cannot even begin: say so beside what can be said without it.
@@ -37,7 +38,7 @@ async function allChecks(server: string | undefined): Promise<Check[]> {
     ]
   }
   try {
-    return connection.env ? await local(connection) : await remote(connection)
+    return connection.env ? await local(connection) : await remote(connection, !values['no-run'])
   } finally {
     await connection.close()
   }
@@ -64,7 +65,7 @@ async function local({ client, env }: Connection): Promise<Check[]> {
   ]
 }
 
-async function remote({ client }: Connection): Promise<Check[]> {
+async function remote({ client }: Connection, tryRun: boolean): Promise<Check[]> {
   try {
     const { version } = await client.get<{ version: string }>('/health')
     const { checks } = await ready(client)
@@ -81,6 +82,7 @@ async function remote({ client }: Connection): Promise<Check[]> {
       { name: 'server', state: 'ok', detail: `Stint ${version}` },
       key,
       ...Object.entries(checks).map(([name, check]) => state(name, check)),
+      ...(tryRun && key.state === 'ok' ? [{ name: 'run', ...(await smoke(client)) }] : []),
     ]
   } catch (error) {
     return [

@@ -1,7 +1,7 @@
 /** The API: one REST API in which every answer streams (docs/decisions/0026), and the function behind it. */
-import { handler } from './handler'
-import { secretsOf } from './secrets'
-import { placesOf, type Shared } from './worker'
+import { handler } from './handler.ts'
+import { secretsOf } from './secrets.ts'
+import { placesOf, type Shared } from './worker.ts'
 
 const RETENTION = { 7: '1 week', 90: '3 months' } as const
 

@@ -1,7 +1,7 @@
 /** One address for all: a CDN that has the console's files and passes everything else on to the API, uncached. */
 import { readFileSync } from 'node:fs'
-import type { Api } from './api'
-import type { Plan } from './plan'
+import type { Api } from './api.ts'
+import type { Plan } from './plan.ts'
 
 /** Path of the page: file, kind. The same as functions/adapters/pages.ts serves elsewhere. */
 export const PAGES = {

@@ -2,7 +2,7 @@
  * One function with exactly the rights it is given. SST's own role would let the whole account take it on, and its links
  * grant every action of a service; so role and log group are made here, and nothing is linked.
  */
-import type { Plan, Size } from './plan'
+import type { Plan, Size } from './plan.ts'
 
 type Arn = $util.Input<string>
 export type Right = { actions: string[]; resources: Arn[] }

@@ -2,8 +2,8 @@
  * How the next stint is woken: a standard queue (docs/decisions/0011), and one for what came to nothing too often. A lost
  * message costs a minute, because the timer finds what is due; so messages need not be kept long.
  */
-import type { Right } from './handler'
-import type { Plan } from './plan'
+import type { Right } from './handler.ts'
+import type { Plan } from './plan.ts'
 
 const DAY_S = 24 * 3600
 

@@ -4,9 +4,9 @@
  * cannot use. What it may store it is told by addresses that the worker signs, for one object each. `carrier` fetches and
  * pushes: it reaches the outside, and gets what a call needs with that call.
  */
-import { identity, nameOf, type Right } from './handler'
-import type { Plan, Size } from './plan'
-import type { Storage } from './storage'
+import { identity, nameOf, type Right } from './handler.ts'
+import type { Plan, Size } from './plan.ts'
+import type { Storage } from './storage.ts'
 
 export function sandboxes(plan: Plan, store: Storage) {
   const account = aws.getCallerIdentityOutput().accountId

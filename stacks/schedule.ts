@@ -1,7 +1,7 @@
 /** The timer: every minute somebody looks at what is due, so that a lost wake-up costs a minute and no run. */
-import { handler } from './handler'
-import { secretsOf } from './secrets'
-import { placesOf, type Shared } from './worker'
+import { handler } from './handler.ts'
+import { secretsOf } from './secrets.ts'
+import { placesOf, type Shared } from './worker.ts'
 
 export function timer(shared: Shared) {
   const { plan, store, queue, boxes } = shared

@@ -11,17 +11,20 @@ const SECRETS = {
   GroqApiKey: ['GROQ_API_KEY', true],
   DatabaseUrl: ['DATABASE_URL', true],
   WebhookSecret: ['STINT_WEBHOOK_SECRET', true],
+  GithubToken: ['GITHUB_TOKEN', true],
   GithubAppId: ['GITHUB_APP_ID', true],
   GithubAppPrivateKey: ['GITHUB_APP_PRIVATE_KEY', true],
 } as const
 export type SecretName = keyof typeof SECRETS
 
+/** Whoever clones or pushes, or tells the carrier to. */
+const GITHUB = ['GithubToken', 'GithubAppId', 'GithubAppPrivateKey'] as const
 /** Whoever looks after runs needs what they are kept in. */
 const STORE = ['UpstashRedisRestUrl', 'UpstashRedisRestToken', 'DatabaseUrl'] as const
 /** Each function's own. The sandbox and the carrier are not here: they get none. */
 export const SECRETS_OF = {
-  api: [...STORE, 'ApiKeyHashes', 'GroqApiKey', 'WebhookSecret', 'GithubAppId', 'GithubAppPrivateKey'],
-  worker: [...STORE, 'GroqApiKey', 'WebhookSecret', 'GithubAppId', 'GithubAppPrivateKey'],
+  api: [...STORE, 'ApiKeyHashes', 'GroqApiKey', 'WebhookSecret', ...GITHUB],
+  worker: [...STORE, 'GroqApiKey', 'WebhookSecret', ...GITHUB],
   burial: STORE,
   timer: STORE,
 } as const satisfies Record<string, readonly SecretName[]>

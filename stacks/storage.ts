@@ -1,6 +1,6 @@
 /** Where snapshots of workspaces are kept. Nobody reads the bucket but functions that say so, and never without TLS. */
-import type { Right } from './handler'
-import type { Plan } from './plan'
+import type { Right } from './handler.ts'
+import type { Plan } from './plan.ts'
 
 export const PREFIX = 'snapshots'
 

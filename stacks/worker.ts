@@ -1,10 +1,10 @@
 /** Who works on wake-ups: the worker, one run at a time in each invocation, and whoever buries what was given up. */
-import { handler, mayRecur } from './handler'
-import type { Plan } from './plan'
-import type { Queues } from './queue'
-import type { Sandboxes } from './sandbox'
-import { secretsOf } from './secrets'
-import type { Storage } from './storage'
+import { handler, mayRecur } from './handler.ts'
+import type { Plan } from './plan.ts'
+import type { Queues } from './queue.ts'
+import type { Sandboxes } from './sandbox.ts'
+import { secretsOf } from './secrets.ts'
+import type { Storage } from './storage.ts'
 
 export type Shared = { plan: Plan; store: Storage; queue: Queues; boxes: Sandboxes }
 

@@ -69,7 +69,6 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
   ],
   [/^sandbox-runner\/(catalogue|define|limits|protocol)\.ts$/, [/^sandbox-runner\/(tools\/|define\.ts$)/, /^zod$/]],
   [/^sandbox-runner\//, [/^sandbox-runner\//, /^node:/, /^(zod|diff|picomatch)$/]],
-  // Names of files without .ts there, as SST bundles them.
   [/^stacks\//, [/^stacks\//, /^node:fs$/]],
   [
     /^cli\//,
@@ -100,9 +99,7 @@ function importsOf(file: string): string[] {
     ),
   ].map((match) => {
     const target = match[1] ?? match[2] ?? match[3] ?? ''
-    if (!target.startsWith('.')) return target
-    const path = relative(ROOT, join(ROOT, dirname(file), target))
-    return file.startsWith('stacks/') ? `${path}.ts` : path
+    return target.startsWith('.') ? relative(ROOT, join(ROOT, dirname(file), target)) : target
   })
 }
 

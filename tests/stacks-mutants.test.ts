@@ -137,9 +137,9 @@ const MUTANTS: Mutant[] = [
   ],
   ['a timer every hour', 'schedule', 'rate(1 minute)', 'rate(1 hour)', /every minute/],
   ['logs for ever', 'handler', '    retentionInDays: logDays,\n', '', /every log/],
-  ['nobody watches the dead letters', 'alarms', "    of: 'dead',\n", "    of: 'wakes',\n", /alarms/],
+  ['nobody watches the dead letters', 'alarm-table', "    of: 'dead',\n", "    of: 'wakes',\n", /alarms/],
   ['alarms that tell nobody', 'alarms', 'alarmActions: [topic.arn]', 'alarmActions: []', /alarms/],
-  ['an alarm without a runbook', 'alarms', "name: 'carrier-errors'", "name: 'carrier-faults'", /alarms/],
+  ['an alarm without a runbook', 'alarm-table', "name: 'carrier-errors'", "name: 'carrier-faults'", /alarms/],
 ]
 /** The stage in which the edit shows. */
 const stageOf = ([what]: Mutant) => (what.startsWith('production') ? 'production' : 'test')

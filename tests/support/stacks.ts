@@ -26,6 +26,7 @@ const ENV = {
   SST_SECRET_WebhookSecret: 'secret-6',
   SST_SECRET_GithubAppId: 'secret-7',
   SST_SECRET_GithubAppPrivateKey: 'secret-8',
+  SST_SECRET_GithubToken: 'secret-9',
 }
 
 /** Executes the stacks, with one place of their source changed if that is asked for. */
@@ -120,7 +121,7 @@ const OBJECTS = 'snapshotsbucket/snapshots/*'
 const USE = ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'].map((action) => `${action} ${OBJECTS}`)
 const ASK = (...parts: string[]) => parts.map((part) => `lambda:InvokeFunction function:${part}`)
 const STORE = ['DATABASE_URL', 'UPSTASH_REDIS_REST_TOKEN', 'UPSTASH_REDIS_REST_URL']
-const GITHUB = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY']
+const GITHUB = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_TOKEN']
 const SECRETS: Record<string, string[]> = {
   api: [...STORE, ...GITHUB, 'GROQ_API_KEY', 'STINT_API_KEY_HASHES', 'STINT_WEBHOOK_SECRET'],
   worker: [...STORE, ...GITHUB, 'GROQ_API_KEY', 'STINT_WEBHOOK_SECRET'],
