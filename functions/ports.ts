@@ -5,6 +5,7 @@
  * Times are epoch milliseconds, durations milliseconds, money US dollars.
  */
 import type { Account, SharedLimits } from './core/accounts.ts'
+import type { Settled } from './core/bucket.ts'
 import type { AgentContext } from './core/context.ts'
 import type { Whose } from './core/facts.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
@@ -425,6 +426,8 @@ export type ModelAnswer = {
   /** True when the answer was cut by `maxTokens`. */
   truncated: boolean
   usage: Omit<Usage, 'costUsd'>
+  /** Tokens a minute that the key has for this model, and how many are left, where the server tells. */
+  rate?: { limit: number; remaining: number }
 }
 /** `status` is the HTTP status, 0 when there was none; `body` text is cut and holds no secret. */
 export type ModelRefusal = {
@@ -433,6 +436,7 @@ export type ModelRefusal = {
   code: string
   message: string
   retryAfterMs?: number
+  rate?: { limit: number; remaining: number }
   /** The raw text of a call that Groq could not parse. */
   failedGeneration?: string
 }
@@ -472,6 +476,23 @@ export type Ledger = {
   /** Removes an account. */
   forget(account: string): Promise<void>
   close(): Promise<void>
+}
+
+// ---- rates -------------------------------------------------------------------------------------------------------
+
+/**
+ * Tokens a minute that all calls to one model share, in one place for all processes. Nothing is known of a bucket before
+ * the server told its limit; until then every call may go. A bucket that is not touched for an hour is forgotten.
+ */
+export type Rates = {
+  /**
+   * Books a place for so many tokens and answers when the call may be made (epoch ms): `now`, or later. Places come in
+   * the order in which they were booked; the same `id` keeps its place, which may come earlier than was told before.
+   * @throws when it cannot be reached.
+   */
+  book(request: { bucket: string; id: string; tokens: number; now: number }): Promise<number>
+  /** The call was made: what it used takes the place of what was booked, and the server's word is taken in. */
+  settle(request: { bucket: string; id: string; tokens: number; now: number } & Settled): Promise<void>
 }
 
 // ---- sandbox -----------------------------------------------------------------------------------------------------
@@ -658,4 +679,6 @@ export type Ports = {
   memory?: Memory
   /** Counts what runs spend together. Undefined: nothing limits that. */
   ledger?: Ledger
+  /** Undefined: calls are not spread, and the server's refusals alone are obeyed. */
+  rates?: Rates
 }

@@ -10,8 +10,10 @@ import { lexicalEmbedder } from './adapters/lexical-embedder.ts'
 import { localCache } from './adapters/local-cache.ts'
 import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
+import { localRates } from './adapters/local-rates.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
+import { sparingRates } from './adapters/sparing-rates.ts'
 import { isNeon } from './adapters/sql/address.ts'
 import { sqliteStore } from './adapters/sqlite-store.ts'
 import { sqliteVectors } from './adapters/sqlite-vectors.ts'
@@ -33,6 +35,7 @@ import type {
   Model,
   Ports,
   Queue,
+  Rates,
   Snapshots,
   Store,
   Vectors,
@@ -87,7 +90,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge)
   const snapshots = folderSnapshots(objects)
-  const { store: own, where, cache: shared, ledger: openLedger } = await openStore(env, home, snapshots)
+  const { store: own, where, cache: shared, ledger: openLedger, rates } = await openStore(env, home, snapshots)
   const limits = sharedLimits(env)
   const ledger = Object.keys(limits).length > 0 ? await openLedger() : undefined
   const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })
@@ -139,6 +142,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     ...(archive ? { archive } : {}),
     memory,
     ...(ledger ? { ledger } : {}),
+    rates: sparingRates(rates ?? localRates()),
     ...(env.STINT_WEBHOOK_SECRET
       ? {
           callbacks: webhooks({
@@ -209,6 +213,8 @@ type WiredStore = {
   /** One that all processes share, beside the runs. */
   cache?: Cache
   ledger: () => Promise<Ledger>
+  /** One that all processes share. */
+  rates?: Rates
 }
 
 /** Where runs are kept. What Redis needs is loaded only where Redis is. */
@@ -220,7 +226,10 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<Wi
       where: `one SQLite file in ${home}`,
       ledger: async () => (await import('./adapters/sqlite-ledger.ts')).sqliteLedger(join(home, 'stint.db')),
     }
-  const { redisStore } = await import('./adapters/redis-store.ts')
+  const [{ redisStore }, { redisRates }] = await Promise.all([
+    import('./adapters/redis-store.ts'),
+    import('./adapters/redis-rates.ts'),
+  ])
   if (url !== undefined) {
     const { redisUpstash } = await import('./adapters/redis-upstash.ts')
     const { upstashCache } = await import('./adapters/upstash-cache.ts')
@@ -228,6 +237,7 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<Wi
     const transport = redisUpstash(place)
     return {
       ledger: async () => (await import('./adapters/redis-ledger.ts')).redisLedger(transport, prefix),
+      rates: redisRates(transport, prefix),
       store: redisStore({ transport, objects, prefix }),
       where: `Upstash Redis at ${new URL(url).host}`,
       cache: upstashCache(place, prefix),
@@ -243,6 +253,7 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<Wi
     where: `Redis at ${new URL(REDIS_URL ?? '').host}`,
     // The same connection, which the store closes.
     cache: { ...redisCache(transport, prefix), close: async () => {} },
+    rates: redisRates(transport, prefix),
     ledger: async () => ({
       ...(await import('./adapters/redis-ledger.ts')).redisLedger(transport, prefix),
       close: async () => {},

@@ -61,10 +61,10 @@ function bodyOf({ model, messages, tools, maxTokens, effort }: AgentContext): Ch
 }
 
 async function whole(client: Groq, context: AgentContext, signal: AbortSignal): Promise<ModelAnswer | ModelRefusal> {
-  const answer = (await client.chat.completions.create(
-    { ...bodyOf(context), stream: false },
-    { signal },
-  )) as ChatCompletion
+  const { data, response } = await client.chat.completions
+    .create({ ...bodyOf(context), stream: false }, { signal })
+    .withResponse()
+  const answer = data as ChatCompletion
   const choice = answer?.choices?.[0]
   if (!choice?.message) return nonsense('an answer without a choice')
   const { content, tool_calls: calls = [] } = choice.message
@@ -79,6 +79,7 @@ async function whole(client: Groq, context: AgentContext, signal: AbortSignal): 
     })),
     truncated: choice.finish_reason === 'length',
     usage: usageOf(answer.usage, context, content ?? ''),
+    ...rateIn(response.headers),
   }
 }
 
@@ -97,9 +98,11 @@ async function streamed(
   let finish: string | null = null
   let model = context.model
   let usage: ChatCompletion['usage']
+  let rate: ReturnType<typeof rateIn> = {}
   try {
-    const stream = await client.chat.completions.create({ ...bodyOf(context), stream: true }, { signal })
-    for await (const chunk of stream as AsyncIterable<ChatCompletionChunk>) {
+    const made = await client.chat.completions.create({ ...bodyOf(context), stream: true }, { signal }).withResponse()
+    rate = rateIn(made.response.headers)
+    for await (const chunk of made.data as AsyncIterable<ChatCompletionChunk>) {
       clearTimeout(timer)
       timer = setTimeout(quiet, MODEL_SILENCE_MS_MAX)
       model = chunk.model || model
@@ -141,7 +144,17 @@ async function streamed(
     calls: calls.filter(Boolean),
     truncated: finish === 'length',
     usage: usageOf(usage, context, content),
+    ...rate,
   }
+}
+
+/** Tokens a minute as Groq's headers tell them (console.groq.com/docs/rate-limits); nothing where a server tells none. */
+function rateIn(headers: Headers | undefined): { rate?: { limit: number; remaining: number } } {
+  const [limit, remaining] = ['limit', 'remaining'].map((what) =>
+    Number(headers?.get(`x-ratelimit-${what}-tokens`) ?? Number.NaN),
+  ) as [number, number]
+  if (!(limit > 0 && remaining >= 0)) return {}
+  return { rate: { limit, remaining: Math.min(limit, remaining) } }
 }
 
 /** What the server counted; a count that is missing or makes no sense is estimated, so that limits still hold. */
@@ -182,6 +195,7 @@ function refusalOf(error: unknown): ModelRefusal {
         (error.status === undefined ? 'model_unreachable' : `http_${error.status}`),
       message: redact(String(message ?? causeOf(error))),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...rateIn(error.headers as Headers | undefined),
       ...(failed ? { failedGeneration: String(failed) } : {}),
     }
   }

@@ -38,6 +38,9 @@ export const RESERVED_MS_MAX = 600_000
 /** An account that nobody touched for this long is forgotten. */
 export const ACCOUNT_KEPT_MS = 40 * 24 * 3600_000
 
+/** A bucket of tokens a minute that nobody took from for this long is forgotten. */
+export const BUCKET_KEPT_MS = 3600_000
+
 /** Tries of one sandbox request that failed for reasons outside the tool (runner gone, restore failed). */
 export const SANDBOX_ATTEMPTS_MAX = 4
 /** Reads of one message that run side by side. */

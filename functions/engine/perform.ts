@@ -107,6 +107,7 @@ async function callModel({ run, messages, token, signal }: Held, ports: Ports): 
   const spender = {
     sessionId: run.sessionId,
     id: `${run.runId}.${run.step}.${token}`,
+    place: `${run.runId}.${run.turns}`,
     leftUsd: run.limits.costUsd - run.usage.costUsd,
   }
   const reserved = await reserve(spender, { model: chosen, promptTokens }, ports)
@@ -120,7 +121,7 @@ async function callModel({ run, messages, token, signal }: Held, ports: Ports): 
     { model: chosen, messages: chat, tools, maxTokens },
     { signal, ...(onText ? { onText } : {}) },
   )
-  await settle(answer.ok ? costOf(chosen, answer.usage) : answer.status >= 400 ? 0 : 'unknown')
+  await settle(answer)
   if (!answer.ok) {
     if (answer.code === 'aborted')
       return timeIsUp(run, clock.now() - started) ? { outcome: OUT_OF_TIME, layers: [] } : undefined
