@@ -622,6 +622,53 @@ export type Forge = {
     may: 'read' | 'write' | 'workflows',
     signal: AbortSignal,
   ): Promise<{ ok: true; credential: Credential } | ForgeRefusal>
+  /** Proposes a branch. One that is proposed already is answered and left as it is: asking twice proposes once. */
+  openPullRequest(request: {
+    remote: string
+    branch: string
+    /** Onto which branch; the repo's own default where this is none. */
+    onto?: string
+    title: string
+    body: string
+    draft: boolean
+    signal: AbortSignal
+  }): Promise<{ ok: true; number: number; url: string; draft: boolean; existed: boolean } | ForgeRefusal>
+}
+
+/** Brings commits of a workspace to where its repo is. Refusals are values; `retry` where it may work the next time. */
+export type Carrier = {
+  /** For people and the model: where a push would go; undefined: nowhere from here. */
+  remote(repo: Repo | undefined): string | undefined
+  /**
+   * Pushes the workspace's last commit to a branch below `stint/`, on top of what is there. Left without `commit`, it
+   * only looks. With it, exactly that commit is pushed, and of CI files only those in `allowed` may differ; doing it
+   * again changes nothing.
+   */
+  push(request: {
+    runId: string
+    workspaceId: string
+    fence: number
+    head: SnapshotRef
+    layers: () => Promise<Layer[]>
+    repo: Repo
+    branch: string
+    commit?: string
+    allowed: string[]
+    signal: AbortSignal
+  }): Promise<Pushed | ForgeRefusal>
+}
+export type Pushed = {
+  ok: true
+  /** `there`: the branch stood at the commit already. */
+  state: 'looked' | 'pushed' | 'there'
+  remote: string
+  commit: string
+  commits: number
+  /** Files that differ from the commit, and stay behind. */
+  uncommitted: number
+  /** Changed files that the forge would run, and their diff. */
+  ci: string[]
+  diff: string
 }
 
 // ---- callbacks -----------------------------------------------------------------------------------------------------
@@ -671,6 +718,9 @@ export type Ports = {
   model: Model
   sandbox: Sandbox
   snapshots: Snapshots
+  /** Undefined: nothing can be pushed or proposed. */
+  carrier?: Carrier
+  forge?: Forge
   /** Undefined: nobody can be called back. */
   callbacks?: Callbacks
   /** Where runs go when they have ended. Undefined: the store keeps them for good. */

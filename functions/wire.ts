@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { carried } from './adapters/carried.ts'
+import { carried, carrierOver } from './adapters/carried.ts'
 import { childRunner, childSandbox } from './adapters/child-sandbox.ts'
 import { folderSnapshots } from './adapters/folder-snapshots.ts'
 import { groqModel } from './adapters/groq.ts'
@@ -139,6 +139,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     },
     sandbox,
     snapshots,
+    ...(forge ? { forge, carrier: carrierOver(commands, carrier, forge) } : {}),
     ...(archive ? { archive } : {}),
     memory,
     ...(ledger ? { ledger } : {}),

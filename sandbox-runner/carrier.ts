@@ -7,9 +7,10 @@
  */
 import { fileURLToPath } from 'node:url'
 import type { Handler } from './answer.ts'
+import { PushBroken, push } from './carry/push.ts'
 import { nothingHolds } from './exec/isolation.ts'
 import { commandLimits } from './exec/watch.ts'
-import { failure } from './faults.ts'
+import { failure, faultOf } from './faults.ts'
 import type { Request } from './protocol.ts'
 import { Runner, type RunnerOptions } from './runner.ts'
 import { main } from './server.ts'
@@ -37,9 +38,14 @@ export class Carrier implements Handler {
           if (!request.repo || localPath(request.repo.url) !== undefined)
             return failure('bad_request', 'the carrier holds no workspaces', false)
           return await this.runner.handle(request)
+        case 'push':
+          return await push(request)
         default:
           return failure('bad_request', `the carrier does not do ${request.op}`, false)
       }
+    } catch (error) {
+      if (error instanceof PushBroken) return failure('push_failed', error.message, true)
+      return faultOf(error)
     } finally {
       this.busy--
     }

@@ -63,6 +63,12 @@ export const GIT_MS_MAX = 60_000
 export const GIT_OUTPUT_BYTES_MAX = 256 * 1024 * 1024
 export const CLONE_MS_MAX = 300_000
 export const CLONE_DEPTH = 50
+/** The commits of one push, on their way to the carrier. */
+export const PACK_BYTES_MAX = 64 * 1024 * 1024
+/** Commits of the repo that the commits of one push may stand on. */
+export const BOUNDARY_MAX = 20
+/** Of a change to CI files this much is shown to whoever decides. */
+export const PUSH_DIFF_CHARS_MAX = 16_000
 /** Between the polite signal and the last one. */
 export const KILL_GRACE_MS = 300
 /** How long the pipe of an ended command is drained, when somebody who could not be ended still holds it. */

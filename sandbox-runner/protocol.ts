@@ -35,6 +35,13 @@ export type Credential = z.infer<typeof Credential>
 
 const Workspace = z.object({ id: z.string().regex(/^[a-zA-Z0-9_-]{1,80}$/), fence: z.number().int() })
 
+const Hash = z.string().regex(/^([\da-f]{40}|[\da-f]{64})$/)
+/** Only what is below `stint/` is ever pushed. */
+const Branch = z
+  .string()
+  .regex(/^stint\/[\w-]+([./][\w-]+)*$/)
+  .max(200)
+
 export const Request = z.discriminatedUnion('op', [
   z.object({
     op: z.literal('prepare'),
@@ -92,6 +99,29 @@ export const Request = z.discriminatedUnion('op', [
     waitMs: z.number(),
     credential: Credential.optional(),
   }),
+  /** What there is to push, brought to the carrier by whoever asks. */
+  z.object({
+    op: z.literal('pack'),
+    runId: z.string(),
+    workspace: Workspace.extend({ head: Snapshot }),
+    layers: z.array(Layer).optional(),
+  }),
+  /** Only looks, unless `perform`; then changes of CI files must be among those `allowed`. */
+  z.object({
+    op: z.literal('push'),
+    url: z.string(),
+    branch: Branch,
+    /** What the work began with and is compared with: a branch, tag or commit; left out, the repo's HEAD. */
+    ref: z.string().optional(),
+    commit: Hash,
+    /** Commits of the repo that the pack stands on. */
+    boundary: z.array(Hash),
+    /** base64 */
+    pack: z.string(),
+    perform: z.boolean(),
+    allowed: z.array(z.string()),
+    credential: Credential.optional(),
+  }),
   z.object({ op: z.literal('forget'), workspace: Workspace }),
   z.object({ op: z.literal('health') }),
 ])
@@ -124,6 +154,30 @@ export const PerformReply = z.union([
   Failure,
 ])
 export const DiffReply = z.union([z.object({ ok: z.literal(true), diff: z.string() }), Failure])
+export const PackReply = z.union([
+  z.object({
+    ok: z.literal(true),
+    commit: z.string(),
+    commits: z.number().int(),
+    boundary: z.array(z.string()),
+    /** Files that differ from the commit. */
+    uncommitted: z.number().int(),
+    pack: z.string(),
+  }),
+  Failure,
+])
+/** `there`: the branch stood at the commit already. `ci`: changed files that the forge would run, and their diff. */
+export const PushReply = z.union([
+  z.object({
+    ok: z.literal(true),
+    state: z.enum(['looked', 'pushed', 'there']),
+    ci: z.array(z.string()),
+    diff: z.string(),
+  }),
+  Failure,
+])
+export type PackReply = z.infer<typeof PackReply>
+export type PushReply = z.infer<typeof PushReply>
 export const LocateReply = z.union([
   z.object({ ok: z.literal(true), top: z.string(), subdir: z.string().optional() }),
   Failure,

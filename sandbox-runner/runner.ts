@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Called, callTool, changes, conclude } from './call.ts'
+import { packOf } from './carry/pack.ts'
 import { ToolFailure } from './define.ts'
 import type { Isolation } from './exec/isolation.ts'
 import { endCall } from './exec/processes.ts'
@@ -25,6 +26,7 @@ import {
   Facts,
   type Failure,
   type Layer,
+  type PackReply,
   PerformReply,
   PrepareReply,
   type Request,
@@ -106,6 +108,10 @@ export class Runner {
           return await this.code(request)
         case 'locate':
           return await this.locate(request)
+        case 'pack':
+          return await this.pack(request)
+        case 'push':
+          return failure('no_egress', 'pushing is for the carrier', false)
         case 'forget':
           return await this.forget(request.workspace.id)
       }
@@ -239,6 +245,16 @@ export class Runner {
         await (map ? mapOfWorkspace(workspace, files, map, waitMs) : searchWorkspace(workspace, files, search, waitMs)),
       )
     })
+  }
+
+  /** The workspace is brought to the snapshot: only what was committed with a step is pushed. */
+  private async pack({ runId, workspace: { id, head, fence }, layers }: Asked<'pack'>): Promise<PackReply> {
+    return this.locked(
+      id,
+      'alone',
+      { by: { runId, fence } },
+      async (workspace) => (await this.settle(workspace, head, layers)) ?? (await packOf(workspace)),
+    )
   }
 
   private outOfReach(url: string | undefined): Failure | undefined {

@@ -10,7 +10,7 @@ import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Sandbox } from '../ports.ts'
-import { sandboxOver, type Transport } from './sandbox-client.ts'
+import { type Packing, sandboxOver, type Transport } from './sandbox-client.ts'
 
 export type ChildOptions = {
   /** The runner's entry file. */
@@ -28,7 +28,7 @@ type Runner = { child: ChildProcess; socket: string; token: string; ready: Promi
 const START_MS_MAX = 15_000
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
 
-export const childSandbox = (options: ChildOptions): Sandbox => sandboxOver(childRunner(options))
+export const childSandbox = (options: ChildOptions): Sandbox & Packing => sandboxOver(childRunner(options))
 
 /** A runner of its own process, whichever entry it has. */
 export function childRunner(options: ChildOptions): Transport {

@@ -15,6 +15,7 @@ export type GithubOptions = {
 type Slug = { owner: string; repo: string }
 type Ask = (route: string, token: string, parameters: Record<string, unknown>, signal: AbortSignal) => Promise<Reply>
 type Reply = { ok: true; data: unknown } | (ForgeRefusal & { status: number })
+type Pull = { number: number; html_url: string; draft?: boolean }
 
 const API_URL = 'https://api.github.com'
 /** GitHub allows ten minutes; its clock and ours may differ by one. */
@@ -72,7 +73,56 @@ export function githubForge(options: GithubOptions): Forge {
       if (!made.ok) return made
       return { ok: true, credential: { username: 'x-access-token', password: made.token } satisfies Credential }
     },
+    async openPullRequest({ remote, branch, onto, title, body, draft, signal }) {
+      const slug = slugOf(remote)
+      if (!slug) return notHere(remote)
+      const made = await tokenFor(slug, { contents: 'read', pull_requests: 'write' }, signal)
+      if (!made.ok) return made
+      const call = (route: string, parameters: Record<string, unknown> = {}) =>
+        ask(route, made.token, { ...slug, ...parameters }, signal)
+      const opened = (pull: Pull, existed: boolean) =>
+        ({ ok: true, number: pull.number, url: pull.html_url, draft: pull.draft === true, existed }) as const
+      const find = async () => {
+        const query = { head: `${slug.owner}:${branch}`, state: 'open', per_page: 1 }
+        const listed = await call('GET /repos/{owner}/{repo}/pulls', query)
+        const [pull] = listed.ok ? (listed.data as Pull[]) : []
+        return listed.ok ? pull && opened(pull, true) : listed
+      }
+
+      const earlier = await find()
+      if (earlier) return earlier
+      const base = await baseOf(call, onto)
+      if (typeof base !== 'string') return base
+      const sent = await call('POST /repos/{owner}/{repo}/pulls', { title, body, draft, head: branch, base })
+      if (sent.ok) return opened(sent.data as Pull, false)
+      // Somebody was faster, or an answer to us got lost.
+      if (sent.status === 422 && /already exists/i.test(sent.message)) return (await find()) ?? sent
+      return sent.status === 422 ? { ...sent, ...meaningOf(sent.message, branch, base) } : sent
+    },
   }
+}
+
+type Call = (route: string, parameters?: Record<string, unknown>) => Promise<Reply>
+
+/** What was asked for if it is a branch, else the repo's own. */
+async function baseOf(call: Call, onto: string | undefined): Promise<string | ForgeRefusal> {
+  if (onto !== undefined) {
+    const found = await call('GET /repos/{owner}/{repo}/branches/{branch}', { branch: onto })
+    if (found.ok) return onto
+    if (found.status !== 404) return found
+  }
+  const repo = await call('GET /repos/{owner}/{repo}')
+  return repo.ok ? (repo.data as { default_branch: string }).default_branch : repo
+}
+
+/** What GitHub finds wrong with a pull request, in words that help. */
+function meaningOf(message: string, branch: string, base: string): Partial<ForgeRefusal> {
+  if (/no commits between/i.test(message))
+    return { code: 'nothing_to_propose', message: `${branch} has no commits that ${base} lacks` }
+  if (/"?field"?:\s*"head"/.test(message)) return { code: 'branch_missing', message: `there is no branch ${branch}` }
+  if (/draft pull requests are not supported/i.test(message))
+    return { code: 'draft_unsupported', message: 'this repo has no draft pull requests; ask with draft: false' }
+  return {}
 }
 
 /** A push that touches a workflow needs a right of its own. */

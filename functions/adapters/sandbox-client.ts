@@ -9,11 +9,12 @@ import {
   Failure,
   HealthReply,
   LocateReply,
+  PackReply,
   PerformReply,
   PrepareReply,
   type Request,
 } from '../../sandbox-runner/protocol.ts'
-import type { Isolation, Layer, Repo } from '../core/types.ts'
+import type { Isolation, Layer, Repo, SnapshotRef } from '../core/types.ts'
 import type { Credential, Sandbox, SandboxFailure } from '../ports.ts'
 
 /** Carries one request. Throws when the runner cannot be reached or did not answer. */
@@ -35,6 +36,17 @@ const HEALTH_MS_MAX = 10_000
 /** Beside the index: for a clone, for a search, for a lock. */
 const CODE_MS_MORE = 310_000
 
+/** What a carrier needs of the sandbox that holds the workspace. */
+export type Packing = {
+  pack(request: {
+    runId: string
+    workspaceId: string
+    fence: number
+    head: SnapshotRef
+    layers: () => Promise<Layer[]>
+  }): Promise<PackReply>
+}
+
 export type ClientOptions = {
   /** What holds commands in, where it is known beforehand; else the runner is asked once. */
   isolation?: Isolation
@@ -45,7 +57,7 @@ export type ClientOptions = {
 export function sandboxOver(
   transport: Transport,
   { isolation, credentials = async (repo) => ({ ok: true, repo }) }: ClientOptions = {},
-): Sandbox {
+): Sandbox & Packing {
   let known = isolation
   /** A reply that fits its schema, or a failure that may be tried again. */
   async function ask<T>(schema: z.ZodType<T>, request: Request, timeoutMs: number): Promise<T | SandboxFailure> {
@@ -109,6 +121,11 @@ export function sandboxOver(
       } finally {
         signal.removeEventListener('abort', stop)
       }
+    },
+    async pack({ runId, workspaceId, fence, head, layers }) {
+      const request = { op: 'pack' as const, runId, workspace: { id: workspaceId, fence, head } }
+      const first = await ask(PackReply, request, DIFF_MS_MAX)
+      return withLayers(first, layers, (found) => ask(PackReply, { ...request, layers: found }, DIFF_MS_MAX))
     },
     async diff({ workspaceId, start, head, layers }) {
       const request = { op: 'diff' as const, workspace: { id: workspaceId, fence: 0, start, head } }

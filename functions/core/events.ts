@@ -1,6 +1,6 @@
 /** What a step makes visible: derived from the run before and after it and from the messages it appended. */
 import { EVENT_TEXT_CHARS_MAX, PREVIEW_CHARS_MAX } from './limits.ts'
-import type { Event, EventType, Message, Run } from './types.ts'
+import type { Event, EventType, Message, PendingCall, Run } from './types.ts'
 
 type Data = Record<string, unknown>
 
@@ -34,9 +34,7 @@ export function eventsOf(before: Run, after: Run, messages: Message[]): Event[] 
   if (after.head && before.head && after.head.id !== before.head.id)
     seen.push(['workspace.changed', { snapshot: after.head.id, diffStat: after.diffStat }])
   if (after.action.type === 'run_tools' && after.action !== before.action && !sameCalls(before, after.action.callIds))
-    for (const { callId, tool, preview } of after.pending.filter(
-      (call) => call.callId && startsNow(after, call.callId),
-    ))
+    for (const { callId, tool, preview } of after.pending.filter((call) => startsNow(after, call)))
       seen.push(['tool.started', { callId, tool, preview: clip(preview, PREVIEW_CHARS_MAX) }])
   if (after.status === 'waiting' && after.waitingFor && after.waitingFor !== waitingFor) {
     if (after.waitingFor.kind === 'approval') seen.push(['approval.requested', { ...after.waitingFor }])
@@ -114,9 +112,10 @@ const ENDINGS: Partial<Record<Run['status'], EventType>> = {
   cancelled: 'run.cancelled',
 }
 
-const startsNow = (run: Run, callId: string): boolean =>
-  run.action.type === 'run_tools' && run.action.callIds.includes(callId)
+/** A call that is looked at begins only afterwards. */
+const startsNow = (run: Run, { callId, look }: PendingCall): boolean =>
+  !look && run.action.type === 'run_tools' && run.action.callIds.includes(callId)
 const sameCalls = (before: Run, callIds: string[]): boolean =>
-  before.action.type === 'run_tools' && before.action.callIds.join() === callIds.join()
+  before.action.type === 'run_tools' && before.action.callIds.join() === callIds.join() && !before.pending[0]?.look
 const wasApproved = (after: Run, callId: string): boolean => after.pending.some((call) => call.callId === callId)
 const clip = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`)

@@ -120,6 +120,8 @@ export const PAGE_ITEMS_DEFAULT = 50
 export const PAGE_ITEMS_MAX = 200
 /** `Prefer: wait=N` on POST /execute. */
 export const WAIT_SECONDS_MAX = 25
+export const BRANCH_CHARS_MAX = 150
+export const PULL_BODY_CHARS_MAX = 60_000
 /** Tools offered to the model in one request (contract, section 4). */
 export const TOOLS_OFFERED_MAX = 12
 /** AGENTS.md and its like, as they enter the first message. */

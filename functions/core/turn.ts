@@ -105,10 +105,14 @@ export function foldResults(run: Run, outcome: Outcome): Run {
   const answered = new Set(
     outcome.results.flatMap((message) => (message.role === 'tool' ? [message.result.callId] : [])),
   )
-  const { tests, plan } = outcome
+  const { tests, plan, looked } = outcome
+  const known = ({ look: _, ...call }: PendingCall): PendingCall =>
+    looked ? { ...call, verdict: looked.verdict, hash: looked.hash, preview: looked.preview, looked: looked.key } : call
   return {
     ...aged,
-    pending: run.pending.filter((call) => !answered.has(call.callId)),
+    pending: run.pending
+      .filter((call) => !answered.has(call.callId))
+      .map((call) => (call.callId === looked?.callId ? known(call) : call)),
     ...(plan ? { plan } : {}),
     ...(tests ? { tests: { ...tests, firstPassed: run.tests?.firstPassed ?? tests.passed, stale: false } } : {}),
   }

@@ -90,6 +90,10 @@ export const PendingCall = z.object({
   hash: z.string(),
   /** The arguments' first characters, for people and events. */
   preview: z.string(),
+  /** What it would do must be looked at first: only then is there a verdict. */
+  look: z.boolean().optional(),
+  /** What exactly was found then, and is agreed to. */
+  looked: z.string().optional(),
   /** Set when the call cannot be performed at all: unknown tool, arguments that do not fit. */
   refusal: ToolError.optional(),
 })
@@ -331,6 +335,10 @@ export const Outcome = z.discriminatedUnion('type', [
     change: WorkspaceChange.optional(),
     plan: z.array(PlanItem).optional(),
     tests: TestRecord.omit({ firstPassed: true, stale: true }).optional(),
+    /** The call was looked at and not performed: now it is known what it would do. */
+    looked: z
+      .object({ callId: z.string(), verdict: Verdict, key: z.string(), hash: z.string(), preview: z.string() })
+      .optional(),
     question: z
       .object({
         callId: z.string(),

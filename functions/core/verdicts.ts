@@ -4,6 +4,7 @@ import type { Message, PendingCall, Run, ToolError } from './types.ts'
 /** Verdict `approve` under `ask`, or one that always asks, and nobody approved the very same call before. */
 export const mustAsk = (call: PendingCall, run: Run): boolean =>
   call.verdict.decision === 'approve' &&
+  !call.look &&
   !run.remembered.includes(call.hash) &&
   (run.approval === 'ask' || call.verdict.always === true)
 

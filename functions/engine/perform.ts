@@ -5,17 +5,32 @@
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
 import { hasEnded } from '../core/inbox.ts'
-import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX, REPO_MAP_CHARS_MAX, REPO_MAP_WAIT_MS } from '../core/limits.ts'
+import {
+  ARCHIVE_MS_MAX,
+  CALLBACK_MS_MAX,
+  REPO_MAP_CHARS_MAX,
+  REPO_MAP_WAIT_MS,
+  SANDBOX_ATTEMPTS_MAX,
+} from '../core/limits.ts'
 import { needsPlan, openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import { costOf } from '../model/catalogue.ts'
 import { readAnswer, readRefusal } from '../model/dialect/answer.ts'
 import { feedbackFor, meaningOf } from '../model/failures.ts'
 import type { Ports, Prepared } from '../ports.ts'
-import { type PerformedCalls, performCalls, type ReadCall, readCall, readCalls } from '../tools/pipeline.ts'
+import { TryAgain } from '../tools/define.ts'
+import {
+  type PerformedCalls,
+  type Performing,
+  performCalls,
+  type ReadCall,
+  readCall,
+  readCalls,
+} from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
 import { archiveRun } from './archive.ts'
 import { notify } from './callback.ts'
+import { performOutside } from './effects.ts'
 import type { Held } from './held.ts'
 import { whatIsKnown } from './known.ts'
 import { reserve } from './spending.ts'
@@ -167,16 +182,11 @@ function response(
 async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Effect | undefined> {
   const started = ports.clock.now()
   const calls = callIds.flatMap((callId) => findCall(held.messages, callId) ?? [])
-  const done = await performCalls({
-    calls,
-    sandbox: (list) => inSandbox(held, list, ports),
-    clock: ports.clock,
-    beside: beside(held, ports),
-  })
+  const done = await performCalls({ calls, ...reaching(held, ports) })
   if (held.signal.aborted && !done.ok && !timeIsUp(held.run, ports.clock.now() - started)) return undefined
   if (!done.ok) return { outcome: { type: 'sandbox_failure', ...failure(done) }, layers: [] }
   const tests = done.results.flatMap((message) => testsIn(message, calls)).at(-1)
-  const { results, plan, question } = done
+  const { results, plan, question, looked } = done
   const { change, layers } = changeOf(done.change)
   return {
     outcome: {
@@ -186,6 +196,7 @@ async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Ef
       ...(plan ? { plan } : {}),
       ...(tests ? { tests } : {}),
       ...(question ? { question } : {}),
+      ...(looked ? { looked } : {}),
     },
     layers,
   }
@@ -208,12 +219,7 @@ async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
     decision === 'allow' || (decision === 'approve' && (approval === 'auto' || remembered.includes(pending.hash)))
   if (pending.refusal || !allowed)
     return { outcome: { type: 'checked', passed: true, summary: tests.summary, output: '' }, layers: [] }
-  const done = await performCalls({
-    calls: [call],
-    sandbox: (list) => inSandbox(held, list, ports),
-    clock: ports.clock,
-    beside: beside(held, ports),
-  })
+  const done = await performCalls({ calls: [call], ...reaching(held, ports) })
   if (held.signal.aborted && !done.ok && !timeIsUp(held.run, ports.clock.now() - started)) return undefined
   if (!done.ok) return { outcome: { type: 'sandbox_failure', ...failure(done) }, layers: [] }
   const result = done.results[0]
@@ -222,8 +228,6 @@ async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
   const { change, layers } = changeOf(done.change)
   return { outcome: { type: 'checked', passed, summary, output, ...(change ? { change } : {}) }, layers }
 }
-
-const beside = ({ run }: Held, { memory }: Ports) => ({ run, memory })
 
 /** The pointer goes through `step`, the layer beside it into the commit. */
 function changeOf(change: Extract<PerformedCalls, { ok: true }>['change']): {
@@ -241,6 +245,40 @@ const OUT_OF_TIME = {
   kind: 'time' as const,
   code: 'time_limit',
   message: 'The model was still working.',
+}
+
+/** What the calls of one step may reach. */
+const reaching = (held: Held, ports: Ports): Omit<Performing, 'calls'> => ({
+  clock: ports.clock,
+  sandbox: (list) => inSandbox(held, list, ports),
+  reach: ({ callId }) => reachOf(held, callId, ports),
+})
+
+function reachOf(held: Held, callId: string, ports: Ports): ReturnType<Performing['reach']> {
+  const { run, messages, token, signal } = held
+  const { runId, workspaceId, head } = run
+  if (!head) throw new Error(`run ${runId} has no workspace yet`)
+  const { look, looked } = run.pending.find((call) => call.callId === callId) ?? {}
+  return {
+    run,
+    messages,
+    callId,
+    ...(look ? { look } : {}),
+    ...(looked === undefined ? {} : { looked }),
+    memory: ports.memory,
+    forge: ports.forge,
+    carrier: ports.carrier,
+    workspace: { runId, workspaceId, fence: token, head, layers: () => ports.store.layers(workspaceId), signal },
+    async outside(id, perform) {
+      const done = await performOutside({ id, class: 'natural', perform }, held, ports)
+      if (done.state !== 'done') throw new Error(`the lease of run ${runId} is lost`)
+      return done.outcome
+    },
+    again(refusal) {
+      if (refusal.retry && run.attempt + 1 < SANDBOX_ATTEMPTS_MAX) throw new TryAgain(refusal)
+      return refusal
+    },
+  }
 }
 
 const inSandbox = (

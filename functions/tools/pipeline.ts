@@ -9,8 +9,8 @@ import { CALLS_PER_MESSAGE_MAX, PREVIEW_CHARS_MAX } from '../core/limits.ts'
 import { judge } from '../core/policy.ts'
 import type { Isolation, Message, PendingCall, Risk, ToolCall, ToolError, ToolResult, Verdict } from '../core/types.ts'
 import { errorText } from '../core/verdicts.ts'
-import type { Clock, Ids, Sandbox } from '../ports.ts'
-import type { Answer, Beside } from './define.ts'
+import type { Clock, ForgeRefusal, Ids, Sandbox } from '../ports.ts'
+import { type Answer, type FunctionTool, type Look, type Reach, TryAgain } from './define.ts'
 import { type AnyTool, allTools, toolNamed } from './registry.ts'
 
 /** `problem` is why it is not performed though it looks well; `mended` what was done to what the model said. */
@@ -70,15 +70,16 @@ export function readCall(
   const input = validate(entry, parsed)
   if ('code' in input) return refuse(input)
   const verdict: Verdict = judge({ tool: name, risk, input: input.value as Record<string, unknown> }, isolation)
-  return { call, pending: { ...base, verdict } }
+  const looks = entry.runs === 'function' && entry.tool.look !== undefined
+  return { call, pending: { ...base, verdict, ...(looks ? { look: true } : {}) } }
 }
 
 export type Performing = {
   calls: ToolCall[]
   sandbox: (calls: { callId: string; tool: string; input: unknown }[]) => ReturnType<Sandbox['perform']>
+  /** `look`: the call must be looked at before there is a verdict on it. */
+  reach: (call: ToolCall) => Reach & { look?: boolean | undefined }
   clock: Clock
-  /** For tools that run here. */
-  beside: Beside
 }
 export type PerformedCalls =
   | {
@@ -87,11 +88,15 @@ export type PerformedCalls =
       change?: Extract<Awaited<ReturnType<Sandbox['perform']>>, { ok: true }>['change']
       plan?: Answer['plan']
       question?: Answer['question'] & { callId: string }
+      looked?: Looked
     }
   | { ok: false; code: string; message: string; retry: boolean }
 
+/** What a look found, as the pending call keeps it. */
+export type Looked = { callId: string; verdict: Verdict; key: string; hash: string; preview: string }
+
 /** Runs calls that passed: those of the sandbox in one request, those of ours one after the other. */
-export async function performCalls({ calls, sandbox, clock, beside }: Performing): Promise<PerformedCalls> {
+export async function performCalls({ calls, sandbox, reach, clock }: Performing): Promise<PerformedCalls> {
   const inSandbox = calls.filter((call) => toolNamed(call.tool)?.runs === 'sandbox')
   const remote =
     inSandbox.length > 0
@@ -101,6 +106,7 @@ export async function performCalls({ calls, sandbox, clock, beside }: Performing
   const results: Message[] = []
   let plan: Answer['plan']
   let question: (Answer['question'] & { callId: string }) | undefined
+  let looked: Looked | undefined
   for (const call of calls) {
     const entry = toolNamed(call.tool)
     const risk = entry?.definition.risk ?? 'read'
@@ -108,7 +114,13 @@ export async function performCalls({ calls, sandbox, clock, beside }: Performing
     if (answered) results.push(message(call, { ...answered, tool: call.tool, risk }))
     else if (entry?.runs === 'function') {
       const started = clock.now()
-      const answer = await entry.tool.run(inputOf(call), beside)
+      const told = await runHere(entry.tool, call, reach(call))
+      if ('retry' in told) return told
+      if ('verdict' in told) {
+        looked = { ...told, callId: call.callId, hash: hashOf(call.tool, `${call.arguments}\0${told.key}`) }
+        continue
+      }
+      const { answer } = told
       plan = answer.plan ?? plan
       if (answer.question) question = { ...answer.question, callId: call.callId }
       else results.push(message(call, { ...local(call, answer), risk, durationMs: clock.now() - started }))
@@ -121,6 +133,21 @@ export async function performCalls({ calls, sandbox, clock, beside }: Performing
     ...(remote?.change ? { change: remote.change } : {}),
     ...(plan ? { plan } : {}),
     ...(question ? { question } : {}),
+    ...(looked ? { looked } : {}),
+  }
+}
+
+async function runHere(
+  tool: FunctionTool,
+  call: ToolCall,
+  { look, ...reach }: ReturnType<Performing['reach']>,
+): Promise<Look | ForgeRefusal> {
+  try {
+    if (look && tool.look) return await tool.look(inputOf(call), reach)
+    return { answer: await tool.run(inputOf(call), reach) }
+  } catch (error) {
+    if (error instanceof TryAgain) return error.refusal
+    throw error
   }
 }
 

@@ -5,11 +5,13 @@ import type { ToolSchema } from '../core/context.ts'
 import { TOOLS_OFFERED_MAX } from '../core/limits.ts'
 import { askUser } from './ask_user.ts'
 import type { FunctionTool } from './define.ts'
+import { gitPush } from './git_push.ts'
+import { openPullRequest } from './open_pull_request.ts'
 import { recall } from './recall.ts'
 import { remember } from './remember.ts'
 import { updatePlan } from './update_plan.ts'
 
-const FUNCTION_TOOLS: readonly FunctionTool[] = [updatePlan, askUser, recall, remember]
+const FUNCTION_TOOLS: readonly FunctionTool[] = [gitPush, openPullRequest, updatePlan, askUser, recall, remember]
 
 export type AnyTool =
   | { definition: ToolDefinition; runs: 'function'; tool: FunctionTool }
