@@ -235,3 +235,66 @@ test('nothing of somebody else is overwritten, and what cannot be pushed says wh
   assert.ok((await errors(stint.url, local.runId)).includes('forge_missing'))
   assert.ok(readFileSync(join(stint.home, 'stint.db')).length > 0)
 })
+
+test('deliver: what the model did is committed, pushed and proposed when it is done, unasked but for CI', {
+  skip: noBackend,
+}, async (t) => {
+  const edit = (path: string): Parameters<typeof scripted>[1] => [
+    call('write_file', { path, content: 'made\n' }),
+    { text: 'Made it.\n\nAnd checked it.' },
+  ]
+  await t.test('a change', async (t) => {
+    const { github, stint } = await world(t, edit('b.txt'))
+    const deliver = { branch: 'made', pullRequest: 'ready' }
+    const run = await runTask(stint.url, { task: 'Make b.\nSoon.', repo: { url: github.address }, deliver })
+    assert.equal(run.status, 'completed', JSON.stringify(run))
+    assert.match(
+      run.answer ?? '',
+      /^Made it\.\n\nAnd checked it\.\n\nPushed 1 commit to stint\/made .*\nOpened pull request #1: http/,
+    )
+    const [pull] = github.pulls
+    assert.deepEqual([pull?.title, pull?.draft], ['Make b.', false])
+    assert.match(pull?.body ?? '', /^Made it\.\n\nAnd checked it\.\n/)
+    assert.equal(git(github.bare, 'log', '-1', '--format=%s', 'stint/made'), 'Make b.')
+  })
+  await t.test('a change of CI', async (t) => {
+    const { github, stint } = await world(t, [
+      call('run_command', { command: 'echo "# evil" >> .github/workflows/ci.yml' }),
+      { text: 'Made it.' },
+    ])
+    const asked = {
+      task: 'Make CI.',
+      repo: { url: github.address },
+      approval: 'auto',
+      deliver: { pullRequest: 'draft' },
+    }
+    const run = await runTask(stint.url, asked)
+    assert.match(held(run)?.preview ?? '', /^\+# evil$/m)
+    await decide(stint, run, false)
+    const ended = await until('the end', async () => {
+      const now = await settled(stint.url, run.runId)
+      return now.status !== 'waiting' && now
+    })
+    assert.equal(ended.status, 'completed')
+    assert.match(ended.answer ?? '', /^Made it\.\n\nA person refused this call/)
+    assert.deepEqual([Object.keys(heads(github)), github.pulls.length], [['main'], 0])
+  })
+  await t.test('no change', async (t) => {
+    const { github, stint } = await world(t, [{ text: 'Nothing to do.' }])
+    const run = await runTask(stint.url, {
+      task: 'Look.',
+      repo: { url: github.address },
+      deliver: { pullRequest: 'draft' },
+    })
+    assert.equal(run.answer, 'Nothing to do.\n\nNothing was changed, so nothing was pushed.')
+    assert.deepEqual(Object.keys(heads(github)), ['main'])
+  })
+  await t.test('a repo of no forge, a branch that is none', async (t) => {
+    const { github, stint } = await world(t, [{ text: 'x' }])
+    const send = (url: string, branch: string) =>
+      ask<{ code: string }>('POST', `${stint.url}/execute`, { task: 'x', repo: { url }, deliver: { branch } })
+    const local = await send(makeRepo(t), 'x')
+    assert.deepEqual([local.status, local.body.code], [422, 'deliver_refused'])
+    assert.equal((await send(github.address, '../main')).status, 422)
+  })
+})

@@ -53,6 +53,11 @@ function transition(run: Run, outcome: Outcome): Move {
       if (charged.usage.costUsd >= run.limits.costUsd) return end(charged, outcome, 'cost_limit', [message])
       return schedule({ ...charged, pending }, outcome, [message])
     }
+    case 'delivery': {
+      const { message, pending } = outcome
+      if (action.type !== 'deliver') return stay(run)
+      return schedule({ ...run, pending, delivery: [] }, outcome, [message])
+    }
     case 'model_failure':
       return action.type === 'call_model' ? afterModelFailure(run, outcome) : stay(run)
 

@@ -1,14 +1,18 @@
 /** What follows a model answer and its tool results: the next call, the next turn, the check, or the end. */
+import { recorded } from './delivery.ts'
 import { CHECKS_MAX, FORMAT_ERRORS_MAX, WAIT_MS_DEFAULT } from './limits.ts'
 import { end, lastSeen, type Move, to, wait } from './moves.ts'
-import type { AssistantMessage, Message, Outcome, PendingCall, Run } from './types.ts'
+import type { AssistantMessage, Message, Outcome, PendingCall, Run, Verdict } from './types.ts'
 import { answerTo, mustAsk, refusal } from './verdicts.ts'
 
 /**
  * Takes the pending calls in the order the model made them: refuses what may not run, holds what a person must see,
  * and sends the rest to the tools, reads side by side and everything else alone. No call left: the next turn.
  */
-export function schedule(run: Run, outcome: Outcome, messages: Message[]): Move {
+export const schedule = (run: Run, outcome: Outcome, messages: Message[]): Move =>
+  recorded(scheduleCalls(run, outcome, messages))
+
+function scheduleCalls(run: Run, outcome: Outcome, messages: Message[]): Move {
   const said = [...messages]
   for (let pending = run.pending; pending[0]; pending = pending.slice(1)) {
     const first = pending[0]
@@ -22,7 +26,11 @@ export function schedule(run: Run, outcome: Outcome, messages: Message[]): Move 
     return to(left, { type: 'run_tools', callIds: group(pending, run).map((call) => call.callId) }, said)
   }
   const rested = { ...run, pending: [] }
-  return run.kind === 'tool' ? end({ ...rested, answer: '' }, outcome, 'done', said) : nextTurn(rested, outcome, said)
+  if (run.kind === 'tool') return end({ ...rested, answer: '' }, outcome, 'done', said)
+  // A word that came meanwhile is work again; it is delivered anew.
+  const heard = outcome.inbox.some((entry) => entry.type === 'message')
+  if (run.delivery && !heard) return end(rested, outcome, 'done', said)
+  return nextTurn({ ...rested, delivery: undefined }, outcome, said)
 }
 
 /** Asks the model again, with what people said meanwhile at the end, unless a limit of the run is reached. */
@@ -51,6 +59,7 @@ export function finishTurn(run: Run, outcome: Outcome, message?: AssistantMessag
     ])
   if (message && answered.tests?.passed && answered.tests.stale && answered.checks < CHECKS_MAX)
     return to({ ...answered, checks: answered.checks + 1 }, { type: 'check' }, said)
+  if (answered.deliver) return to(answered, { type: 'deliver' }, said)
   return end(answered, outcome, 'done', said)
 }
 
@@ -107,7 +116,15 @@ export function foldResults(run: Run, outcome: Outcome): Run {
   )
   const { tests, plan, looked } = outcome
   const known = ({ look: _, ...call }: PendingCall): PendingCall =>
-    looked ? { ...call, verdict: looked.verdict, hash: looked.hash, preview: looked.preview, looked: looked.key } : call
+    looked
+      ? {
+          ...call,
+          verdict: verdictOf(call, looked.verdict),
+          hash: looked.hash,
+          preview: looked.preview,
+          looked: looked.key,
+        }
+      : call
   return {
     ...aged,
     pending: run.pending
@@ -117,6 +134,10 @@ export function foldResults(run: Run, outcome: Outcome): Run {
     ...(tests ? { tests: { ...tests, firstPassed: run.tests?.firstPassed ?? tests.passed, stale: false } } : {}),
   }
 }
+
+/** What was agreed to beforehand stays so, unless it must always be asked about. */
+const verdictOf = ({ verdict }: PendingCall, found: Verdict): Verdict =>
+  verdict.decision === 'allow' && !found.always ? verdict : found
 
 /** Holds a call until somebody decides, or its time is up and it counts as refused. */
 const hold = (run: Run, outcome: Outcome, call: PendingCall, messages: Message[]): Move => {

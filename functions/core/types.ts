@@ -52,6 +52,13 @@ export type DiffStat = z.infer<typeof DiffStat>
 /** What holds a command in: told to people, and used by policy. */
 export type Isolation = 'none' | 'namespace' | 'seatbelt' | 'container' | 'microvm'
 
+/** `branch` is below `stint/`; left out, the session has one of its own. */
+export const Deliver = z.object({
+  branch: z.string().optional(),
+  pullRequest: z.enum(['none', 'draft', 'ready']).optional(),
+})
+export type Deliver = z.infer<typeof Deliver>
+
 // ---- tools -----------------------------------------------------------------------------------------------------
 
 export const ToolError = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() })
@@ -192,6 +199,8 @@ export const Action = z.discriminatedUnion('type', [
   z.object({ type: z.literal('call_model'), notBefore: z.number().optional() }),
   z.object({ type: z.literal('run_tools'), callIds: z.array(z.string()), notBefore: z.number().optional() }),
   z.object({ type: z.literal('check'), notBefore: z.number().optional() }),
+  /** The model is done; what was asked to be delivered is committed, pushed and proposed. */
+  z.object({ type: z.literal('deliver') }),
   z.object({ type: z.literal('wait') }),
   /** The run has ended; whoever asked to be told is told. */
   z.object({ type: z.literal('notify'), notBefore: z.number().optional() }),
@@ -257,6 +266,10 @@ export const Run = z.object({
   repo: Repo.optional(),
   /** Who asked for it: the id of a key. Unset: a server without keys. */
   by: z.string().optional(),
+  /** What is pushed and proposed once the model is done. */
+  deliver: Deliver.optional(),
+  /** While that is under way, and afterwards: what became of it, line by line. */
+  delivery: z.array(z.string()).optional(),
   /** Who is told of the end, and whether that worked. */
   callbackUrl: z.string().optional(),
   callback: z
@@ -318,6 +331,8 @@ export const Outcome = z.discriminatedUnion('type', [
     pending: z.array(PendingCall),
     truncated: z.boolean(),
   }),
+  /** Calls that no model made. */
+  z.object({ type: z.literal('delivery'), message: Message, pending: z.array(PendingCall) }),
   z.object({
     type: z.literal('model_failure'),
     code: z.string(),

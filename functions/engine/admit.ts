@@ -6,7 +6,17 @@ import { createHash } from 'node:crypto'
 import { startedEvent } from '../core/events.ts'
 import { freshRun, NOTHING_USED } from '../core/fresh.ts'
 import { RUN_LIMITS_DEFAULT } from '../core/limits.ts'
-import type { ApprovalMode, Decision, Limits, Message, PendingCall, Repo, Run, Session } from '../core/types.ts'
+import type {
+  ApprovalMode,
+  Decision,
+  Deliver,
+  Limits,
+  Message,
+  PendingCall,
+  Repo,
+  Run,
+  Session,
+} from '../core/types.ts'
 import type { Ports } from '../ports.ts'
 import { readCall } from '../tools/pipeline.ts'
 
@@ -20,6 +30,7 @@ export type RunRequest = {
   callbackUrl?: string | undefined
   /** Who asks: the id of a key. */
   by?: string | undefined
+  deliver?: Deliver | undefined
 }
 export type ToolRequest = {
   tool: string
@@ -44,6 +55,7 @@ export type Refused = {
     | 'not_waiting'
     | 'step_not_found'
     | 'fork_refused'
+    | 'deliver_refused'
   message: string
   runId?: string
 }
@@ -83,6 +95,10 @@ async function admit(
       'repo_mismatch',
       `session ${known.sessionId} works on ${known.repo?.url ?? 'no repo'}; start another session for ${request.repo.url}`,
     )
+  const repo = known?.repo ?? request.repo
+  const delivers = request.deliver?.branch !== undefined || (request.deliver?.pullRequest ?? 'none') !== 'none'
+  if (delivers && !ports.carrier?.remote(repo))
+    return refuse('deliver_refused', 'deliver needs a repo of a forge that is configured here; take the diff instead')
   const session: Session = known ?? {
     sessionId: ids.next('ses'),
     ...(request.repo ? { repo: request.repo } : {}),
@@ -108,6 +124,7 @@ async function admit(
     }),
     ...(session.repo ? { repo: session.repo } : {}),
     ...(request.by ? { by: request.by } : {}),
+    ...(delivers && request.deliver ? { deliver: request.deliver } : {}),
     ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
     ...(ports.archive ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,

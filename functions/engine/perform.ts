@@ -4,6 +4,7 @@
  * the effect itself, which the next process performs again or finds done.
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
+import { deliveryCalls, deliveryMessage } from '../core/delivery.ts'
 import { hasEnded } from '../core/inbox.ts'
 import {
   ARCHIVE_MS_MAX,
@@ -70,6 +71,8 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
       return runTools(held, held.run.action.callIds, ports)
     case 'check':
       return check(held, ports)
+    case 'deliver':
+      return { outcome: deliver(held.run, ports), layers: [] }
     case 'notify':
       return { outcome: await notify(held, ports), layers: [] }
     case 'archive':
@@ -200,6 +203,17 @@ async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Ef
     },
     layers,
   }
+}
+
+/** Calls by which the work is delivered; the request has agreed to them. */
+function deliver(run: Run, { sandbox }: Ports): Extract<Effect['outcome'], { type: 'delivery' }> {
+  const read = deliveryCalls(run).map(({ id, ...said }) => {
+    const { call, pending } = readCall({ id: '', ...said }, { next: () => id }, sandbox.isolation)
+    const agreed = { decision: 'allow' as const, reason: 'asked for with the run' }
+    return { call, pending: { ...pending, verdict: agreed } }
+  })
+  const calls = read.map(({ call }) => call)
+  return { type: 'delivery', message: deliveryMessage(calls), pending: read.map(({ pending }) => pending) }
 }
 
 /** The last test run of the run, once more, because files changed since it passed. */

@@ -5,6 +5,7 @@ import { RUN_COST_USD_MAX, RUN_SECONDS_MAX, RUN_TURNS_MAX, TASK_BYTES_MAX, WAIT_
 import { ApprovalMode, RunStatus } from '../core/types.ts'
 import { hashOf } from '../engine/agent.ts'
 import { isScripted } from '../model/catalogue.ts'
+import { BranchName } from '../tools/publishing.ts'
 import { mayAdmin, needs } from './auth.ts'
 import { type Caller, type Face, failures, json, makeRouter } from './context.ts'
 import { streamEvents, wantsStream } from './events.ts'
@@ -34,7 +35,7 @@ export const ExecuteBody = z
       .optional(),
     model: z.string().min(1).max(200).optional(),
     deliver: z
-      .strictObject({ branch: z.string().optional(), pullRequest: z.enum(['none', 'draft', 'ready']).optional() })
+      .strictObject({ branch: BranchName.optional(), pullRequest: z.enum(['none', 'draft', 'ready']).optional() })
       .optional(),
     callbackUrl: z.url().optional(),
   })
@@ -92,11 +93,6 @@ export function executeRoutes(face: Face) {
         detail: `callbackUrl ${refused}.`,
         errors: [{ field: 'callbackUrl', message: refused }],
       }) as never
-    if (body.deliver?.branch || (body.deliver?.pullRequest ?? 'none') !== 'none')
-      return problem(c, 'deliver_refused', {
-        detail: 'deliver needs a forge, and none is configured here; take the diff instead.',
-        errors: [{ field: 'deliver', message: 'not available here' }],
-      }) as never
 
     const given = c.req.valid('header')['idempotency-key']
     const key = given === undefined ? undefined : `${caller.id} ${given}`
@@ -108,12 +104,13 @@ export function executeRoutes(face: Face) {
     try {
       const repo = await checkRepo(body.repo, face)
       const admitted = await agent.execute(
-        { task, sessionId, repo, approval, limits, model, callbackUrl, by: caller.id },
+        { task, sessionId, repo, approval, limits, model, callbackUrl, by: caller.id, deliver: body.deliver },
         key === undefined ? undefined : { key, hash: hashOf(body) },
       )
       if (!admitted.ok)
         return problem(c, admitted.code, {
           detail: admitted.message,
+          ...(admitted.code === 'deliver_refused' ? { errors: [{ field: 'deliver', message: 'not available' }] } : {}),
           ...(admitted.runId ? { runId: admitted.runId } : {}),
         }) as never
       const { run } = admitted

@@ -4,10 +4,9 @@
  * push is never done unasked. Exactly the commit that was looked at is pushed.
  */
 import { z } from 'zod'
-import { BRANCH_CHARS_MAX } from '../core/limits.ts'
 import type { Pushed } from '../ports.ts'
 import { defineTool, type Reach } from './define.ts'
-import { answerOf, branchOf, NO_FORGE } from './publishing.ts'
+import { answerOf, BranchName, branchOf, NO_FORGE } from './publishing.ts'
 
 const Looked = z.object({ commit: z.string(), ci: z.array(z.string()) })
 
@@ -16,11 +15,7 @@ export const gitPush = defineTool({
   category: 'git operations',
   description: 'Push the last commit to a branch below stint/ of the repository the workspace was cloned from.',
   input: z.object({
-    branch: z
-      .string()
-      .max(BRANCH_CHARS_MAX)
-      .regex(/^(stint\/)?[\w-]+([./][\w-]+)*$/, 'is no plain name of a branch')
-      .optional(),
+    branch: BranchName.optional(),
   }),
   risk: 'external',
   changes: true,

@@ -1,7 +1,15 @@
 /** What pushing and proposing share: the branch of a session, and refusals as answers that the model can use. */
+import { z } from 'zod'
+import { BRANCH_CHARS_MAX } from '../core/limits.ts'
 import type { Message, Run } from '../core/types.ts'
 import type { ForgeRefusal } from '../ports.ts'
 import type { Answer } from './define.ts'
+
+/** `stint/` in front may be left out. */
+export const BranchName = z
+  .string()
+  .max(BRANCH_CHARS_MAX)
+  .regex(/^(stint\/)?[\w-]+([./][\w-]+)*$/, 'is no plain name of a branch')
 
 /** A session has one branch unless a call names another, so that a later run of it adds to the same proposal. */
 export const branchOf = (given: string | undefined, { sessionId }: Run): string =>
