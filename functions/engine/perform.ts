@@ -4,22 +4,14 @@
  * the effect itself, which the next process performs again or finds done.
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
-import { deliveryCalls, deliveryMessage } from '../core/delivery.ts'
 import { hasEnded } from '../core/inbox.ts'
-import {
-  ARCHIVE_MS_MAX,
-  CALLBACK_MS_MAX,
-  REPO_MAP_CHARS_MAX,
-  REPO_MAP_WAIT_MS,
-  SANDBOX_ATTEMPTS_MAX,
-} from '../core/limits.ts'
+import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX, REPO_MAP_CHARS_MAX, REPO_MAP_WAIT_MS } from '../core/limits.ts'
 import { needsPlan, openingMessages } from '../core/prompt.ts'
 import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import { costOf } from '../model/catalogue.ts'
 import { readAnswer, readRefusal } from '../model/dialect/answer.ts'
 import { feedbackFor, meaningOf } from '../model/failures.ts'
 import type { Ports, Prepared } from '../ports.ts'
-import { TryAgain } from '../tools/define.ts'
 import {
   type PerformedCalls,
   type Performing,
@@ -31,9 +23,10 @@ import {
 import { offeredTools } from '../tools/registry.ts'
 import { archiveRun } from './archive.ts'
 import { notify } from './callback.ts'
-import { performOutside } from './effects.ts'
+import { deliver } from './deliver.ts'
 import type { Held } from './held.ts'
 import { whatIsKnown } from './known.ts'
+import { reachOf } from './reach.ts'
 import { reserve } from './spending.ts'
 
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
@@ -72,7 +65,7 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
     case 'check':
       return check(held, ports)
     case 'deliver':
-      return { outcome: deliver(held.run, ports), layers: [] }
+      return { outcome: deliver(held.run), layers: [] }
     case 'notify':
       return { outcome: await notify(held, ports), layers: [] }
     case 'archive':
@@ -205,17 +198,6 @@ async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Ef
   }
 }
 
-/** Calls by which the work is delivered; the request has agreed to them. */
-function deliver(run: Run, { sandbox }: Ports): Extract<Effect['outcome'], { type: 'delivery' }> {
-  const read = deliveryCalls(run).map(({ id, ...said }) => {
-    const { call, pending } = readCall({ id: '', ...said }, { next: () => id }, sandbox.isolation)
-    const agreed = { decision: 'allow' as const, reason: 'asked for with the run' }
-    return { call, pending: { ...pending, verdict: agreed } }
-  })
-  const calls = read.map(({ call }) => call)
-  return { type: 'delivery', message: deliveryMessage(calls), pending: read.map(({ pending }) => pending) }
-}
-
 /** The last test run of the run, once more, because files changed since it passed. */
 async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
   const started = ports.clock.now()
@@ -267,33 +249,6 @@ const reaching = (held: Held, ports: Ports): Omit<Performing, 'calls'> => ({
   sandbox: (list) => inSandbox(held, list, ports),
   reach: ({ callId }) => reachOf(held, callId, ports),
 })
-
-function reachOf(held: Held, callId: string, ports: Ports): ReturnType<Performing['reach']> {
-  const { run, messages, token, signal } = held
-  const { runId, workspaceId, head } = run
-  if (!head) throw new Error(`run ${runId} has no workspace yet`)
-  const { look, looked } = run.pending.find((call) => call.callId === callId) ?? {}
-  return {
-    run,
-    messages,
-    callId,
-    ...(look ? { look } : {}),
-    ...(looked === undefined ? {} : { looked }),
-    memory: ports.memory,
-    forge: ports.forge,
-    carrier: ports.carrier,
-    workspace: { runId, workspaceId, fence: token, head, layers: () => ports.store.layers(workspaceId), signal },
-    async outside(id, perform) {
-      const done = await performOutside({ id, class: 'natural', perform }, held, ports)
-      if (done.state !== 'done') throw new Error(`the lease of run ${runId} is lost`)
-      return done.outcome
-    },
-    again(refusal) {
-      if (refusal.retry && run.attempt + 1 < SANDBOX_ATTEMPTS_MAX) throw new TryAgain(refusal)
-      return refusal
-    },
-  }
-}
 
 const inSandbox = (
   { run, token, signal }: Held,
