@@ -239,6 +239,7 @@ const USES: [tool: string, input: object][] = [
 const skipped = (name: string) =>
   name === 'pager' && !existsSync('/usr/bin/script') ? { skip: 'script (util-linux) is not installed' } : {}
 
+let packs = 0
 /** What is done to a repo in the same way is tried on ours once. */
 const tried = new Set<string>()
 
@@ -264,4 +265,17 @@ for (const [number, { name, poison, fires }] of ATTACKS.entries())
     }
     await box.diff()
     unused('the diff of the run')
+    await box.run('test -f .git/HEAD && printf "%s\\n" "$(git rev-parse HEAD~1)" > .git/refs/stint-base')
+    await box.run('mkdir -p .git/refs/stint && mv .git/refs/stint-base .git/refs/stint/base')
+    rmSync(here.mark, { force: true })
+    const asked = { runId: 'run_1', workspace: { id: box.id, fence: box.fence, head: box.head } }
+    const packed = (await box.door.handle({ op: 'pack', ...asked })) as { ok: boolean; code?: string }
+    unused('the pack of a push')
+    if (!packed.ok)
+      assert.match(packed.code ?? '', /^(nothing_to_push|not_carried|not_git|git_failed)$/, 'a word, and no fault')
+    else packs++
   })
+
+test('most of these repos can be packed for a push all the same', () => {
+  assert.ok(packs > tried.size * 0.8, `${packs} of ${tried.size}`)
+})
