@@ -73,6 +73,7 @@ const Schema = z.object({
     .optional(),
   STINT_KEEP_SESSIONS_DAYS: positive.optional(),
   STINT_KEEP_AUDIT_DAYS: positive.optional(),
+  STINT_LEARN: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   CHROMA_URL: url.optional(),
   CHROMA_API_KEY: z.string().optional(),
   CHROMA_TENANT: z.string().optional(),

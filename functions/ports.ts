@@ -704,6 +704,8 @@ export type Settings = {
   models: { strong: string; fast: string; fallbacks: string[] }
   /** No request may ask for more than this. */
   costUsdMax: number
+  /** What runs taught is kept for later ones. */
+  learns?: boolean
   /** What all runs of a session, of a day may spend together. */
   shared?: SharedLimits
 }

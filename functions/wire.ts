@@ -125,6 +125,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
         fast: env.STINT_MODEL_FAST ?? FAST_DEFAULT,
         fallbacks: env.STINT_MODEL_FALLBACKS ?? FALLBACKS_DEFAULT,
       },
+      learns: env.STINT_LEARN === 'on',
       costUsdMax: env.STINT_MAX_COST_RUN_USD ?? RUN_COST_USD_MAX,
       shared: limits,
     },

@@ -1,7 +1,7 @@
 /** What follows the end of a run: telling whoever asked, then the archive; each as often as it takes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ARCHIVE_DELAYS_MS } from '../functions/core/limits.ts'
+import { ARCHIVE_DELAYS_MS, LEARN_DELAYS_MS } from '../functions/core/limits.ts'
 import { step } from '../functions/core/step.ts'
 import type { Outcome, Run } from '../functions/core/types.ts'
 import { makeRun } from './contract/store.ts'
@@ -28,6 +28,41 @@ test('the end asks for what is wanted: a callback, the archive, both in this ord
   assert.deepEqual([both.action.type, both.callback?.state, both.attempt], ['archive', 'delivered', 0])
   const end = after(both, archived)
   assert.deepEqual([end.action.type, end.archive, end.status, end.step], ['stop', 'done', 'failed', both.step + 1])
+})
+
+test('between both it is learnt from, where there was enough to learn from and nobody cancelled it', () => {
+  const wanted = { learn: 'due' as const, archive: 'wanted' as const }
+  const callbackUrl = 'https://example.com/'
+  assert.equal(after(working(wanted), stuck).action.type, 'learn')
+  for (const learn of ['wanted', 'tripped'] as const)
+    assert.equal(after(working({ ...wanted, learn }), stuck).action.type, 'archive')
+  assert.equal(after(working({ ...wanted, callbackUrl }), stuck).action.type, 'notify')
+  assert.equal(after(after(working({ ...wanted, callbackUrl }), stuck), told).action.type, 'learn')
+  const cancel = { type: 'cancel' as const, seq: 1, at: 1 }
+  const cancelled = step(working(wanted), { type: 'woken', at: 1, workedMs: 0, inbox: [cancel] }).run
+  assert.deepEqual([cancelled.status, cancelled.action.type], ['cancelled', 'archive'])
+})
+
+test('what could not be learnt is tried a few times and then done without; what it cost is counted once', () => {
+  const start = after(working({ learn: 'due', archive: 'wanted' }), stuck)
+  const usage = { inputTokens: 100, cachedTokens: 0, outputTokens: 10, costUsd: 0.25 }
+  const lacking = { type: 'learned' as const, state: 'failed' as const, again: true, detail: '429', kept: 0, usage }
+  let run = start
+  for (const [tried, delay] of LEARN_DELAYS_MS.entries()) {
+    run = after(run, lacking, 5000)
+    assert.deepEqual(run.action, { type: 'learn', notBefore: 5000 + delay })
+    assert.deepEqual([run.attempt, run.trouble?.code, run.usage.costUsd], [tried + 1, 'learning_failed', 0])
+  }
+  const without = after(run, lacking)
+  assert.deepEqual([without.action.type, without.learn, without.attempt], ['archive', 'failed', 0])
+  assert.deepEqual(without.usage, usage)
+  const done = after(run, { ...lacking, state: 'done', again: false, kept: 2 })
+  assert.deepEqual(
+    [done.action.type, done.learn, done.usage.costUsd, done.trouble],
+    ['archive', 'done', 0.25, undefined],
+  )
+  assert.deepEqual([after(start, stuck).learn, after(start, stuck).action.type], ['failed', 'archive'])
+  assert.equal(after(start, archived), start)
 })
 
 test('an archive that cannot be reached is tried again, later each time, and never given up', () => {

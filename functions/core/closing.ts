@@ -1,13 +1,14 @@
 /**
- * What happens to a run that has ended: who asked to be told is told, again and again for a day if need be, and then it
- * goes to the archive, again and again until it is there.
+ * What happens to a run that has ended: who asked to be told is told, again and again for a day if need be; what it taught
+ * is kept, or not after a few tries; and then it goes to the archive, again and again until it is there.
  */
-import { ARCHIVE_DELAYS_MS, CALLBACK_DELAYS_MS } from './limits.ts'
+import { ARCHIVE_DELAYS_MS, CALLBACK_DELAYS_MS, LEARN_DELAYS_MS } from './limits.ts'
 import { closingAction, type Move, stay } from './moves.ts'
-import type { Outcome, Run } from './types.ts'
+import type { Outcome, Run, Usage } from './types.ts'
 
 export function close(run: Run, outcome: Outcome): Move {
   if (run.action.type === 'notify') return notified(run, outcome)
+  if (run.action.type === 'learn') return learned(run, outcome)
   return run.action.type === 'archive' ? archived(run, outcome) : stay(run)
 }
 
@@ -26,6 +27,30 @@ function told(run: Run, callback: NonNullable<Run['callback']>): Move {
   const after = { ...run, callback, attempt: 0, trouble: undefined }
   return { run: { ...after, action: closingAction(after) }, messages: [] }
 }
+
+function learned(run: Run, outcome: Outcome): Move {
+  if (outcome.type !== 'learned' && outcome.type !== 'no_progress') return stay(run)
+  const { detail } = outcome
+  const delay = LEARN_DELAYS_MS[run.attempt]
+  if (outcome.type === 'learned' && outcome.again && delay !== undefined)
+    return later(run, outcome, delay, 'learning_failed', detail)
+  const { state, usage } = outcome.type === 'learned' ? outcome : { state: 'failed' as const, usage: undefined }
+  const after: Run = {
+    ...run,
+    learn: state,
+    attempt: 0,
+    trouble: undefined,
+    ...(usage ? { usage: sumOf(run.usage, usage) } : {}),
+  }
+  return { run: { ...after, action: closingAction(after) }, messages: [] }
+}
+
+const sumOf = (a: Usage, b: Usage): Usage => ({
+  inputTokens: a.inputTokens + b.inputTokens,
+  cachedTokens: a.cachedTokens + b.cachedTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
+  costUsd: a.costUsd + b.costUsd,
+})
 
 function archived(run: Run, outcome: Outcome): Move {
   if (outcome.type === 'archived' && outcome.ok)

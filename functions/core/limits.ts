@@ -111,6 +111,15 @@ export const RECALL_CHARS_MAX = 2500
 export const RECALL_FACTS_MAX = 20
 /** A run waits no longer for what is known; it begins without. */
 export const RECALL_MS_MAX = 3000
+/** Of one try to learn from a run. */
+export const LEARN_MS_MAX = 30_000
+/** What is told of a run to the model that distils it, and what its answer may cost and hold. */
+export const LEARN_PROMPT_CHARS_MAX = 16_000
+export const LEARN_USD_MAX = 0.01
+export const LEARN_ANSWER_TOKENS_MAX = 1500
+export const LEARN_FACTS_MAX = 5
+/** Pauses between the tries; after them the run goes on to the archive without. */
+export const LEARN_DELAYS_MS = [5, 60].map((seconds) => seconds * 1000)
 /** What is kept no longer is looked for so often. */
 export const TIDY_EVERY_MS = 3600_000
 

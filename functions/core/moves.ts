@@ -52,7 +52,7 @@ export function end(
       status,
       stopReason,
       answer,
-      action: closingAction(run),
+      action: closingAction({ ...run, status }),
       attempt: 0,
       pending: [],
       waitingFor: undefined,
@@ -64,9 +64,12 @@ export function end(
   }
 }
 
-/** What is left to do for a run that has ended: first to tell who asked, then to archive it. */
-export const closingAction = ({ callbackUrl, callback, archive }: Run): Action =>
-  callbackUrl && !callback ? { type: 'notify' } : archive === 'wanted' ? { type: 'archive' } : { type: 'stop' }
+/** What is left to do for a run that has ended: to tell who asked, then to learn from it, then to archive it. */
+export function closingAction({ callbackUrl, callback, learn, archive, status }: Run): Action {
+  if (callbackUrl && !callback) return { type: 'notify' }
+  if (learn === 'due' && status !== 'cancelled') return { type: 'learn' }
+  return archive === 'wanted' ? { type: 'archive' } : { type: 'stop' }
+}
 
 /** The newest inbox entry this outcome brought. */
 export const lastSeen = (run: Run, outcome: Outcome): number => outcome.inbox.at(-1)?.seq ?? run.inboxSeen

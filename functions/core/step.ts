@@ -8,6 +8,7 @@ import { close } from './closing.ts'
 import { eventsOf } from './events.ts'
 import { afterModelFailure, afterSandboxFailure } from './failure.ts'
 import { hasEnded } from './inbox.ts'
+import { lessonAfter } from './lesson.ts'
 import { end, type Move, stay } from './moves.ts'
 import { chargeTurn, finishTurn, foldResults, nextTurn, schedule } from './turn.ts'
 import type { Outcome, Run, Step } from './types.ts'
@@ -23,6 +24,7 @@ export function step(run: Run, outcome: Outcome): Step {
     step: run.step + 1,
     workedMs: run.workedMs + workedMs,
     messageSeq: run.messageSeq + move.messages.length,
+    ...(move.run.learn ? { learn: lessonAfter(move.run.learn, move.messages) } : {}),
     updatedAt: at,
   }
   const events = eventsOf(run, next, move.messages)
@@ -78,6 +80,7 @@ function transition(run: Run, outcome: Outcome): Move {
       return end(run, outcome, 'stuck', [], outcome.detail)
 
     case 'notified':
+    case 'learned':
     case 'archived':
       return stay(run)
   }

@@ -204,6 +204,8 @@ export const Action = z.discriminatedUnion('type', [
   z.object({ type: z.literal('wait') }),
   /** The run has ended; whoever asked to be told is told. */
   z.object({ type: z.literal('notify'), notBefore: z.number().optional() }),
+  /** What it taught is kept for later runs. */
+  z.object({ type: z.literal('learn'), notBefore: z.number().optional() }),
   /** It goes to the archive, before the store may let go of it. */
   z.object({ type: z.literal('archive'), notBefore: z.number().optional() }),
   z.object({ type: z.literal('stop') }),
@@ -277,6 +279,8 @@ export const Run = z.object({
     .optional(),
   /** Runs go to an archive here; `done` once this one is there. Unset: the store keeps it for good. */
   archive: z.enum(['wanted', 'done']).optional(),
+  /** What it taught is distilled when it has ended, where there is a lesson (core/lesson.ts). Unset: nothing is learnt here. */
+  learn: z.enum(['wanted', 'tripped', 'due', 'done', 'failed']).optional(),
   /** The run this one was forked from, and after which of its steps. */
   forkedFrom: z.object({ runId: z.string(), step: z.number().int() }).optional(),
   workspaceId: z.string(),
@@ -377,6 +381,15 @@ export const Outcome = z.discriminatedUnion('type', [
     state: z.enum(['delivered', 'failed']),
     again: z.boolean(),
     detail: z.string(),
+  }),
+  /** `kept`: so many facts are new or confirmed. `usage`: of the answer that told them. */
+  z.object({
+    type: z.literal('learned'),
+    state: z.enum(['done', 'failed']),
+    again: z.boolean(),
+    detail: z.string(),
+    kept: z.number().int(),
+    usage: Usage.optional(),
   }),
   z.object({ type: z.literal('archived'), ok: z.boolean(), detail: z.string() }),
   /** Whoever works on the action dies of it, or no wake-up reaches it. */

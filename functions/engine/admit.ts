@@ -17,6 +17,7 @@ import type {
   Run,
   Session,
 } from '../core/types.ts'
+import { isScripted } from '../model/catalogue.ts'
 import type { Ports } from '../ports.ts'
 import { readCall } from '../tools/pipeline.ts'
 
@@ -126,6 +127,7 @@ async function admit(
     ...(request.by ? { by: request.by } : {}),
     ...(delivers && request.deliver ? { deliver: request.deliver } : {}),
     ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
+    ...(learnsFrom(begin.kind, request.model ?? 'auto', ports) ? { learn: 'wanted' as const } : {}),
     ...(ports.archive ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     ...(session.head ? { head: session.head } : {}),
@@ -156,6 +158,10 @@ async function admit(
       return refuse(reply.code, REFUSALS[reply.code](reply.runId), reply.runId)
   }
 }
+
+/** The scripted model has nothing to say of a run. */
+export const learnsFrom = (kind: Run['kind'], model: string, { settings, memory }: Ports): boolean =>
+  settings.learns === true && memory !== undefined && kind === 'agent' && !isScripted(model)
 
 export type Sent = { ok: true } | Refused | { ok: false; code: 'decided'; message: string; approved: boolean }
 

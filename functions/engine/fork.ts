@@ -7,7 +7,7 @@ import { goingOnFrom, planIn } from '../core/fork.ts'
 import { freshRun } from '../core/fresh.ts'
 import type { Message, Run, Session } from '../core/types.ts'
 import type { Mark, Ports } from '../ports.ts'
-import { type Admitted, refuse } from './admit.ts'
+import { type Admitted, learnsFrom, refuse } from './admit.ts'
 
 export type ForkRequest = {
   runId: string
@@ -45,7 +45,15 @@ export async function fork({ runId, step, task, model, by }: ForkRequest, ports:
   // Before the workspace was there nothing was said: the task is simply another one.
   const said: Message[] = task === undefined || kept.length === 0 ? [] : [{ role: 'user', content: task, from: 'task' }]
   const messages = [...kept, ...said]
-  const made = { runId: ids.next('run'), task, model, by, now, archived: ports.archive !== undefined }
+  const made = {
+    runId: ids.next('run'),
+    task,
+    model,
+    by,
+    now,
+    archived: ports.archive !== undefined,
+    learns: learnsFrom(from.kind, model ?? from.model, ports),
+  }
   const run = forked(from, mark, messages, session, made)
   const reply = await store.start({ run, session, messages, events: [startedEvent(run)], layers, now })
   if (!reply.ok) throw new Error(`a new session cannot be ${reply.code}`)
@@ -63,7 +71,7 @@ function forked(
   mark: Mark,
   messages: Message[],
   session: Session,
-  made: Pick<ForkRequest, 'runId' | 'task' | 'model' | 'by'> & { now: number; archived: boolean },
+  made: Pick<ForkRequest, 'runId' | 'task' | 'model' | 'by'> & { now: number; archived: boolean; learns: boolean },
 ): Run {
   const { kind, limits, approval, repo } = from
   return freshRun({
@@ -77,6 +85,7 @@ function forked(
     plan: planIn(messages),
     ...(repo ? { repo } : {}),
     ...(made.by ? { by: made.by } : {}),
+    ...(made.learns ? { learn: 'wanted' as const } : {}),
     ...(made.archived ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     // The diff still counts from where the first run began.

@@ -5,9 +5,18 @@
  */
 import { chatMessages, estimateTokens } from '../core/context.ts'
 import { hasEnded } from '../core/inbox.ts'
-import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX, REPO_MAP_CHARS_MAX, REPO_MAP_WAIT_MS } from '../core/limits.ts'
+import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX, LEARN_MS_MAX, REPO_MAP_CHARS_MAX, REPO_MAP_WAIT_MS } from '../core/limits.ts'
 import { needsPlan, openingMessages } from '../core/prompt.ts'
-import type { AssistantMessage, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
+import type {
+  Action,
+  AssistantMessage,
+  Layer,
+  Message,
+  Outcome,
+  Run,
+  ToolCall,
+  WorkspaceChange,
+} from '../core/types.ts'
 import { costOf } from '../model/catalogue.ts'
 import { readAnswer, readRefusal } from '../model/dialect/answer.ts'
 import { feedbackFor, meaningOf } from '../model/failures.ts'
@@ -26,6 +35,7 @@ import { notify } from './callback.ts'
 import { deliver } from './deliver.ts'
 import type { Held } from './held.ts'
 import { whatIsKnown } from './known.ts'
+import { learn } from './learn.ts'
 import { reachOf } from './reach.ts'
 import { reserve } from './spending.ts'
 
@@ -38,7 +48,7 @@ export async function perform(held: Held, ports: Ports): Promise<Effect | undefi
   const done = new AbortController()
   // What is left of the run's own time bounds the work, so that nothing that hangs outlasts it.
   const leftMs = hasEnded(held.run)
-    ? CLOSING_MS_MAX[held.run.action.type === 'archive' ? 'archive' : 'notify']
+    ? (CLOSING_MS_MAX[held.run.action.type] ?? 0)
     : held.run.limits.seconds * 1000 - held.run.workedMs
   const outOfTime = new AbortController()
   void ports.clock.sleep(leftMs, done.signal).then(() => {
@@ -52,7 +62,11 @@ export async function perform(held: Held, ports: Ports): Promise<Effect | undefi
   }
 }
 
-const CLOSING_MS_MAX = { notify: CALLBACK_MS_MAX, archive: ARCHIVE_MS_MAX }
+const CLOSING_MS_MAX: { [action in Action['type']]?: number } = {
+  notify: CALLBACK_MS_MAX,
+  learn: LEARN_MS_MAX,
+  archive: ARCHIVE_MS_MAX,
+}
 
 async function performAction(held: Held, ports: Ports): Promise<Effect | undefined> {
   switch (held.run.action.type) {
@@ -68,6 +82,8 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
       return { outcome: deliver(held.run), layers: [] }
     case 'notify':
       return { outcome: await notify(held, ports), layers: [] }
+    case 'learn':
+      return { outcome: await learn(held, ports), layers: [] }
     case 'archive':
       return { outcome: await archiveRun(held, ports), layers: [] }
     case 'wait':

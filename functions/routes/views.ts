@@ -97,6 +97,10 @@ export const RunView = z
       .array(z.object({ model: z.string(), tool: z.string(), calls: z.int() }))
       .optional()
       .openapi({ description: 'Calls of the model that were mended before they were performed.' }),
+    learned: z
+      .enum(['pending', 'done', 'failed'])
+      .optional()
+      .openapi({ description: 'Whether what it taught was kept for later runs; absent: there was nothing to learn.' }),
     forkedFrom: z.object({ runId: z.string(), step: z.int() }).optional(),
     feedback: z
       .object({ score: z.union([z.literal(-1), z.literal(1)]), comment: z.string().optional(), at: time })
@@ -162,6 +166,7 @@ export function runView(run: Run, feedback?: Feedback): RunView {
     ...(run.trouble ? { trouble: { ...run.trouble, at: iso(run.trouble.at) } } : {}),
     ...(run.callbackUrl && hasEnded(run) ? { callback: callbackView(run) } : {}),
     ...(run.mended ? { mended: run.mended } : {}),
+    ...(learnedView(run) ? { learned: learnedView(run) } : {}),
     ...(run.forkedFrom ? { forkedFrom: run.forkedFrom } : {}),
     ...(feedback ? { feedback: { ...feedback, at: iso(feedback.at) } } : {}),
     workedSeconds: Math.round(workedMs) / 1000,
@@ -171,6 +176,13 @@ export function runView(run: Run, feedback?: Feedback): RunView {
     links: linksOf(runId),
   }
 }
+
+const learnedView = ({ learn, action }: Run): RunView['learned'] =>
+  learn === 'done' || learn === 'failed'
+    ? learn
+    : learn === 'due' && action.type !== 'stop' && action.type !== 'archive'
+      ? 'pending'
+      : undefined
 
 function callbackView({ callback, attempt, trouble }: Run): NonNullable<RunView['callback']> {
   if (!callback) return { state: 'pending', tries: attempt, ...(trouble ? { detail: trouble.message } : {}) }

@@ -22,6 +22,7 @@ export function checkEnd(
   if (run.status === 'completed') checkHeard(seen, messages)
   checkOutside(seen, outside, known.rolledBack)
   checkCallback(seen, outside, known.rolledBack)
+  checkLessons(seen, outside, known.rolledBack)
 }
 
 function checkEnding(
@@ -96,4 +97,11 @@ function checkCallback({ run, label }: Seen, { callbacks }: Outside, rolledBack:
     throw new Violation('I5', `${label} told nobody that it has ended`)
   if (bodies && bodies.size > 1 && !rolledBack) throw new Violation('I5', `${label} told its end in different words`)
   if (run.callbackUrl && !run.callback) throw new Violation('I12', `${label} has ended and told nobody`)
+}
+
+/** What a run taught was asked for once, and kept as it was said then. */
+function checkLessons({ run, label }: Seen, { lessons }: Outside, rolledBack: boolean): void {
+  const said = lessons.get(run.runId)
+  if (said && said.size > 1 && !rolledBack) throw new Violation('I5', `${label} was asked twice what it taught`)
+  if (said && !run.learn) throw new Violation('I5', `${label} taught something and was not asked`)
 }

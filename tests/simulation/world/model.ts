@@ -1,5 +1,6 @@
 /** The model: says what the script of the run says next, after a while, and sometimes fails as real ones do. */
 import type { AgentContext, ChatMessage } from '../../../functions/core/context.ts'
+import { DISTIL_PROMPT } from '../../../functions/core/distil.ts'
 import type { ModelAnswer, ModelRefusal } from '../../../functions/ports.ts'
 import type { Faults } from '../faults.ts'
 import type { Random } from '../random.ts'
@@ -28,6 +29,7 @@ export class SimulatedModel {
   }
 
   answer({ messages, model }: AgentContext): ModelAnswer | ModelRefusal {
+    if (messages[0]?.content === DISTIL_PROMPT) return this.distilled(String(messages[1]?.content), model)
     const { label, count } = placeOf(messages)
     const plan = this.plans.get(label)
     if (!plan) throw new Error(`the model was asked for ${label}`)
@@ -40,6 +42,15 @@ export class SimulatedModel {
       said.text,
       said.calls.map(({ name, args }) => ({ name, arguments: JSON.stringify(args) })),
     )
+  }
+
+  /** What the run taught; each time it is asked in other words, so that a second asking shows. */
+  private distilled(record: string, model: string): ModelAnswer | ModelRefusal {
+    const label = /^task: (\w+):/.exec(record)?.[1] ?? '?'
+    const trouble = this.trouble(`${label} distilled`, model)
+    if (trouble) return trouble
+    const text = `${label} taught this, as answer ${this.calls} tells`
+    return this.said(model, JSON.stringify({ facts: [{ kind: 'command', text, confidence: 0.8 }] }), [])
   }
 
   private said(model: string, content: string, calls: { name: string; arguments: string }[], truncated = false) {

@@ -24,6 +24,8 @@ export class Outside {
   readonly effects: Effect[] = []
   /** Messages that receivers of callbacks got, by id. */
   readonly callbacks = new Map<string, Set<string>>()
+  /** What each run taught, by its id. */
+  readonly lessons = new Map<string, Set<string>>()
   private readonly faults: Faults
   private readonly isLate: (runId: string, token: number) => boolean
 
@@ -38,6 +40,14 @@ export class Outside {
     if (this.faults.happens('outside_error_before')) throw new Error(`${effect.kind} failed`)
     this.effects.push({ ...effect, late: this.isLate(effect.runId, effect.token) })
     if (this.faults.happens('outside_error_after')) throw new Error(`${effect.kind} did not answer`)
+  }
+
+  /** Kept once, however often it is told; sometimes whoever tells it hears of a failure. */
+  learnt(runId: string, text: string): 'added' | 'known' {
+    const known = this.lessons.get(runId)?.has(text)
+    this.lessons.set(runId, (this.lessons.get(runId) ?? new Set()).add(text))
+    if (this.faults.happens('outside_error_after')) throw new Error('memory did not answer')
+    return known ? 'known' : 'added'
   }
 
   calledBack(id: string, body: string): Awaited<ReturnType<Callbacks['send']>> {

@@ -3,6 +3,7 @@ import { sandboxOver } from '../../../functions/adapters/sandbox-client.ts'
 import type { IdKind, Model, Ports, Wake } from '../../../functions/ports.ts'
 import type { Random } from '../random.ts'
 import type { Scheduler } from '../scheduler.ts'
+import { memoryOf } from './memory.ts'
 import type { SimulatedModel } from './model.ts'
 import type { Network, Process } from './network.ts'
 import { actingOutside, callbacksOf, type Outside } from './outside.ts'
@@ -33,6 +34,7 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
       owner: process.name,
       models: { strong: 'openai/gpt-oss-120b', fast: 'openai/gpt-oss-20b', fallbacks: [] },
       costUsdMax: 1,
+      learns: true,
     },
     clock: { now, sleep: (ms, signal) => network.sleep(process, ms, signal) },
     ids: { next: (kind, after) => idOf(kind, after === undefined ? now() : Math.max(now(), timeIn(after) + 1), world) },
@@ -56,6 +58,7 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
     }),
     snapshots: { put: async () => '', get: async () => undefined, delete: async () => {} },
     callbacks: callbacksOf(outside, network, process),
+    memory: memoryOf(outside, network, process),
   }
 }
 
