@@ -86,6 +86,9 @@ const Schema = z.object({
   QSTASH_CURRENT_SIGNING_KEY: z.string().optional(),
   QSTASH_NEXT_SIGNING_KEY: z.string().optional(),
   QSTASH_URL: url.optional(),
+  SANDBOX_URL: url.optional(),
+  SANDBOX_TOKEN: z.string().min(32, 'must have 32 characters or more (openssl rand -hex 32)').optional(),
+  CARRIER_URL: url.optional(),
   STINT_RATE_PER_MINUTE: z.coerce
     .number({ error: 'is no number' })
     .int('must be whole')
@@ -127,11 +130,13 @@ export type Env = z.infer<typeof Schema>
 const HALVES: (keyof Env)[][] = [
   ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'],
   ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY'],
+  ['SANDBOX_URL', 'SANDBOX_TOKEN'],
   ['QSTASH_TOKEN', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'],
 ]
 /** The first means nothing without the second, which may stand alone. */
 const NEEDS: [keyof Env, keyof Env][] = [
   ['QSTASH_URL', 'QSTASH_TOKEN'],
+  ['CARRIER_URL', 'SANDBOX_URL'],
   ['QSTASH_TOKEN', 'STINT_PUBLIC_URL'],
   ['EMBEDDINGS_URL', 'EMBEDDINGS_MODEL'],
   ['EMBEDDINGS_MODEL', 'EMBEDDINGS_URL'],

@@ -6,12 +6,14 @@ import { carried, carrierOver } from './adapters/carried.ts'
 import { childRunner, childSandbox } from './adapters/child-sandbox.ts'
 import { folderSnapshots } from './adapters/folder-snapshots.ts'
 import { groqModel } from './adapters/groq.ts'
+import { httpRunner } from './adapters/http-sandbox.ts'
 import { lexicalEmbedder } from './adapters/lexical-embedder.ts'
 import { localCache } from './adapters/local-cache.ts'
 import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
 import { localRates } from './adapters/local-rates.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
+import { sandboxOver, type Transport } from './adapters/sandbox-client.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { sparingRates } from './adapters/sparing-rates.ts'
 import { isNeon } from './adapters/sql/address.ts'
@@ -36,6 +38,7 @@ import type {
   Ports,
   Queue,
   Rates,
+  Sandbox,
   Snapshots,
   Store,
   Vectors,
@@ -79,14 +82,8 @@ export type Wired = {
 export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<Wired> {
   const home = writableHome(env.STINT_HOME)
   const objects = join(home, 'objects')
-  // First: the child starts while the rest is opened here.
-  const commands = childSandbox({
-    entry: entryOf('server.ts'),
-    home: join(home, 'workspaces'),
-    objects,
-    isolation: env.STINT_ISOLATION,
-  })
-  const carrier = childRunner({ entry: entryOf('carrier.ts'), home: join(home, 'carrier'), objects, lazily: true })
+  // First: a child starts while the rest is opened here.
+  const { commands, carrier } = openRunners(env, home, objects)
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge)
   const snapshots = folderSnapshots(objects)
@@ -217,6 +214,23 @@ type WiredStore = {
   ledger: () => Promise<Ledger>
   /** One that all processes share. */
   rates?: Rates
+}
+
+/** Where commands run, and what reaches the network for them. */
+function openRunners(env: Env, home: string, objects: string): { commands: Sandbox; carrier: Transport } {
+  const { SANDBOX_URL: url, SANDBOX_TOKEN: secret = '', STINT_ISOLATION: isolation } = env
+  if (url !== undefined) {
+    const carrierUrl = env.CARRIER_URL ?? `${url.replace(/\/+$/, '')}/carrier`
+    return {
+      commands: sandboxOver(httpRunner({ url, secret }, systemClock)),
+      carrier: httpRunner({ url: carrierUrl, secret }, systemClock),
+    }
+  }
+  const workspaces = join(home, 'workspaces')
+  return {
+    commands: childSandbox({ entry: entryOf('server.ts'), home: workspaces, objects, isolation }),
+    carrier: childRunner({ entry: entryOf('carrier.ts'), home: join(home, 'carrier'), objects, lazily: true }),
+  }
 }
 
 /** Where runs are kept. What Redis needs is loaded only where Redis is. */

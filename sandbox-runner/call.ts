@@ -23,7 +23,7 @@ export type Called = {
 export async function callTool(
   workspace: Workspace,
   { callId, tool: name, input }: Call,
-  { machine, signal }: { machine: Machine; signal: AbortSignal },
+  { machine, signal, untilMs }: { machine: Machine; signal: AbortSignal; untilMs?: number | undefined },
 ): Promise<Called> {
   const started = performance.now()
   const answer = (part: Pick<CallResult, 'ok' | 'output'> & Partial<CallResult>): CallResult => ({
@@ -48,7 +48,7 @@ export async function callTool(
     return { result: refuse('invalid_arguments', issues.join('; ')) }
   }
   const timeoutMs = typeof tool.timeoutMs === 'number' ? tool.timeoutMs : tool.timeoutMs(parsed.data)
-  const work = handsFor(workspace, { machine, callId, timeoutMs, signal })
+  const work = handsFor(workspace, { machine, callId, timeoutMs, signal, untilMs })
   try {
     const { output, data, truncated = false, error } = await tool.run(parsed.data, work.hands)
     const broken = error ? [] : await work.broken()

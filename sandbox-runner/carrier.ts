@@ -28,7 +28,7 @@ export class Carrier implements Handler {
   }
 
   /** Never rejects. */
-  async handle(request: Exclude<Request, { op: 'health' }>): Promise<object> {
+  async handle(request: Exclude<Request, { op: 'health' }>, untilMs?: number): Promise<object> {
     this.busy++
     try {
       switch (request.op) {
@@ -37,7 +37,7 @@ export class Carrier implements Handler {
         case 'code':
           if (!request.repo || localPath(request.repo.url) !== undefined)
             return failure('bad_request', 'the carrier holds no workspaces', false)
-          return await this.runner.handle(request)
+          return await this.runner.handle(request, untilMs)
         case 'push':
           return await push(request)
         default:

@@ -34,9 +34,16 @@ export type Work = {
   broken: () => Promise<Broken[]>
 }
 
-export type HandsOptions = { machine: Machine; callId: string; timeoutMs: number; signal: AbortSignal }
+export type HandsOptions = {
+  machine: Machine
+  callId: string
+  timeoutMs: number
+  signal: AbortSignal
+  /** When the answer must be ready, in Unix time: a command ends before. */
+  untilMs?: number | undefined
+}
 
-export function handsFor(workspace: Workspace, { machine, callId, timeoutMs, signal }: HandsOptions): Work {
+export function handsFor(workspace: Workspace, { machine, callId, timeoutMs, signal, untilMs }: HandsOptions): Work {
   const written = new Set<string>()
   const watch = new EditWatch()
   let ranShell = false
@@ -138,7 +145,7 @@ export function handsFor(workspace: Workspace, { machine, callId, timeoutMs, sig
         cwd: folder.absolute,
         places,
         machine,
-        timeoutMs: options.timeoutMs,
+        timeoutMs: Math.min(options.timeoutMs, (untilMs ?? Number.POSITIVE_INFINITY) - Date.now()),
         keep: (content) => keepOutput(workspace, callId, content),
         signal,
       })

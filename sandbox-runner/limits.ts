@@ -2,6 +2,12 @@
 
 /** One request over a socket: it brings at once all the layers that travel, of a workspace of a thousand steps. */
 export const REQUEST_BYTES_MAX = 256 * 1024 * 1024
+/** One request over HTTP, which is what Cloud Run takes. */
+export const HTTP_REQUEST_BYTES_MAX = 32 * 1024 * 1024
+/** A finished answer is kept for whoever was told `running` and comes back. */
+export const ANSWER_KEPT_MS = 60_000
+/** Of the time that whoever asks will wait this much is for the snapshot and the way back. */
+export const ANSWER_MS_RESERVED = 5_000
 /** A layer up to this size rides in the answer and is committed with the step; a larger one is stored first. */
 export const INLINE_LAYER_BYTES_MAX = 128 * 1024
 

@@ -63,6 +63,8 @@ export const Request = z.discriminatedUnion('op', [
   }),
   z.object({
     op: z.literal('stop'),
+    /** Calls of this run alone. */
+    runId: z.string().optional(),
     callIds: z.array(z.string()),
     /** The lease the calls were made under: the same calls under a newer one go on. Left out: whoever makes them. */
     fence: z.number().int().optional(),
@@ -141,6 +143,8 @@ export const Facts = z.object({
 })
 export type Facts = z.infer<typeof Facts>
 
+/** Not yet, where `waitMs` was given: the same request again waits for the same work. */
+export const Running = z.object({ ok: z.literal(true), state: z.literal('running') })
 export const PrepareReply = z.union([
   z.object({ ok: z.literal(true), head: Snapshot, layers: z.array(Layer), facts: Facts }),
   Failure,

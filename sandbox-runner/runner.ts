@@ -55,7 +55,7 @@ type Asked<Op extends Request['op']> = Extract<Request, { op: Op }>
 /** Which lease of which run asks. */
 type Worker = { runId: string; fence: number }
 
-type Pending = { call: Call; fence: number; stop: AbortController }
+type Pending = { call: Call; runId: string; fence: number; stop: AbortController; untilMs: number | undefined }
 
 /** What a workspace was made from. */
 const Made = Facts.pick({ name: true, branch: true, commit: true })
@@ -91,18 +91,18 @@ export class Runner {
   }
 
   /** Never rejects: what goes wrong here is a failure the caller can read. */
-  async handle(request: Exclude<Request, { op: 'health' }>): Promise<object> {
+  async handle(request: Exclude<Request, { op: 'health' }>, untilMs?: number): Promise<object> {
     this.busy++
     try {
       switch (request.op) {
         case 'prepare':
           return await this.prepare(request)
         case 'perform':
-          return await this.perform(request)
+          return await this.perform(request, untilMs)
         case 'diff':
           return await this.diff(request)
         case 'stop':
-          for (const callId of request.callIds) await this.stop(callId, request.fence)
+          for (const callId of request.callIds) await this.stop(callId, request)
           return { ok: true }
         case 'code':
           return await this.code(request)
@@ -167,18 +167,18 @@ export class Runner {
     })
   }
 
-  private async perform(request: Asked<'perform'>): Promise<PerformReply> {
+  private async perform(request: Asked<'perform'>, untilMs?: number): Promise<PerformReply> {
     const { runId, calls, layers } = request
     const { id, fence, start, head } = request.workspace
     const changing = calls.some(changes)
     if (changing && calls.length > 1)
       return failure('bad_request', 'a call that changes the workspace is sent alone', false)
     const mode = changing || this.open(id).current?.id !== head.id ? 'alone' : 'shared'
-    const pending = calls.map((call): Pending => ({ call, fence, stop: new AbortController() }))
+    const pending = calls.map((call): Pending => ({ call, runId, fence, stop: new AbortController(), untilMs }))
     const [first] = pending
     for (const one of pending) this.pending.add(one)
     try {
-      return await this.locked(id, mode, { by: { runId, fence } }, async (workspace) => {
+      return await this.locked(id, mode, { by: { runId, fence }, untilMs }, async (workspace) => {
         const journal = first && changing ? this.journal(workspace, first.call.callId) : undefined
         if (journal) return journal
         const missing = await this.settle(workspace, head, layers)
@@ -210,8 +210,8 @@ export class Runner {
     return reply
   }
 
-  private call(workspace: Workspace, { call, stop }: Pending): Promise<Called> {
-    return callTool(workspace, call, { machine: this.machine, signal: stop.signal })
+  private call(workspace: Workspace, { call, stop, untilMs }: Pending): Promise<Called> {
+    return callTool(workspace, call, { machine: this.machine, signal: stop.signal, untilMs })
   }
 
   /** Layers never change: where they are here, a diff waits for nobody. */
@@ -276,9 +276,13 @@ export class Runner {
   }
 
   /** Ends a call here, and the processes of one that a runner before this one started. */
-  private async stop(callId: string, fence = Number.POSITIVE_INFINITY): Promise<void> {
+  private async stop(
+    callId: string,
+    { runId, fence = Number.POSITIVE_INFINITY }: Pick<Asked<'stop'>, 'runId' | 'fence'>,
+  ): Promise<void> {
     const found = [...this.pending].filter(({ call }) => call.callId === callId)
-    for (const pending of found) if (pending.fence <= fence) pending.stop.abort()
+    for (const pending of found)
+      if (pending.fence <= fence && (runId === undefined || runId === pending.runId)) pending.stop.abort()
     if (found.length === 0) await endCall(undefined, callId, new Set(), false)
   }
 
@@ -320,7 +324,7 @@ export class Runner {
   private async locked<T>(
     id: string,
     mode: 'shared' | 'alone',
-    { by, untilMs = Date.now() + LOCK_WAIT_MS_MAX }: { by?: Worker; untilMs?: number },
+    { by, untilMs = Date.now() + LOCK_WAIT_MS_MAX }: { by?: Worker; untilMs?: number | undefined },
     work: (workspace: Workspace) => Promise<T>,
   ): Promise<T | Failure> {
     for (;;) {

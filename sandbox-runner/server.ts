@@ -10,7 +10,7 @@ import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Answer, answerTo, type Handler, refusal } from './answer.ts'
+import { type Answer, answerTo, type Handler, readRequest, refusal } from './answer.ts'
 import { isolationHere, nothingHolds } from './exec/isolation.ts'
 import type { Machine } from './exec/shell.ts'
 import { commandLimits } from './exec/watch.ts'
@@ -78,17 +78,25 @@ async function answer(
   const given = Buffer.from(request.headers.authorization ?? '')
   if (given.length !== secret.length || !timingSafeEqual(given, secret))
     return send(response, refusal(401, 'unauthorized', 'wrong token'))
+  const body = await bodyOf(request, REQUEST_BYTES_MAX)
+  if (body === undefined) return send(response, refusal(413, 'too_large', 'the request is too large'))
+  const read = readRequest(body)
+  send(response, 'status' in read ? read : await answerTo(runner, read))
+}
+
+/** The body of a request; undefined when it is larger than it may be. */
+export async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<string | undefined> {
   const parts: Buffer[] = []
   let bytes = 0
   for await (const part of request) {
     bytes += (part as Buffer).length
-    if (bytes > REQUEST_BYTES_MAX) return send(response, refusal(413, 'too_large', 'the request is too large'))
+    if (bytes > bytesMax) return undefined
     parts.push(part as Buffer)
   }
-  send(response, await answerTo(runner, Buffer.concat(parts).toString()))
+  return Buffer.concat(parts).toString()
 }
 
-function send(response: ServerResponse, { status, body }: Answer): void {
+export function send(response: ServerResponse, { status, body }: Answer): void {
   const text = JSON.stringify(body)
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
   response.end(text)

@@ -47,7 +47,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
     [
       /^functions\/(core|adapters|scripted)\//,
       /^functions\/ports\.ts$/,
-      /^sandbox-runner\/protocol\.ts$/,
+      /^sandbox-runner\/(protocol|token)\.ts$/,
       /^node:/,
       /^(groq-sdk|ioredis|bullmq|pg|@upstash\/redis|@aws-sdk\/client-sqs|@neondatabase\/serverless|@octokit\/request)/,
       /^zod$/,

@@ -13,12 +13,15 @@ import {
   PerformReply,
   PrepareReply,
   type Request,
+  Running,
 } from '../../sandbox-runner/protocol.ts'
 import type { Isolation, Layer, Repo, SnapshotRef } from '../core/types.ts'
 import type { Credential, Sandbox, SandboxFailure } from '../ports.ts'
 
 /** Carries one request. Throws when the runner cannot be reached or did not answer. */
 export type Transport = {
+  /** Where an answer may be `running`: so long each request waits, and then asks again. */
+  waitMs?: number
   send(request: Request, options?: { timeoutMs?: number }): Promise<unknown>
   close(): Promise<void>
 }
@@ -59,13 +62,22 @@ export function sandboxOver(
   { isolation, credentials = async (repo) => ({ ok: true, repo }) }: ClientOptions = {},
 ): Sandbox & Packing {
   let known = isolation
-  /** A reply that fits its schema, or a failure that may be tried again. */
+  /** A reply that fits its schema, or a failure that may be tried again. How long we wait travels with the request. */
   async function ask<T>(schema: z.ZodType<T>, request: Request, timeoutMs: number): Promise<T | SandboxFailure> {
+    const waitMs = request.op === 'code' ? undefined : transport.waitMs
+    let withinMs = timeoutMs
     try {
-      const reply = schema.safeParse(await transport.send(request, { timeoutMs }))
-      return reply.success
-        ? reply.data
-        : { ok: false, code: 'sandbox_nonsense', message: 'the sandbox-runner answered something else', retry: true }
+      for (;;) {
+        const asked = performance.now()
+        const patient = { ...request, withinMs, ...(waitMs === undefined ? {} : { waitMs }) }
+        const said = await transport.send(patient, { timeoutMs: Math.min(withinMs, waitMs ?? withinMs) })
+        withinMs -= Math.round(performance.now() - asked)
+        if (withinMs > 0 && Running.safeParse(said).success) continue
+        const reply = schema.safeParse(said)
+        return reply.success
+          ? reply.data
+          : { ok: false, code: 'sandbox_nonsense', message: 'the sandbox-runner answered something else', retry: true }
+      }
     } catch (error) {
       return { ok: false, code: 'sandbox_unreachable', message: (error as Error).message, retry: true }
     }
@@ -111,7 +123,7 @@ export function sandboxOver(
         calls: calls.map((call) => ({ ...call })),
       }
       const callIds = calls.map((call) => call.callId)
-      const stop = () => void transport.send({ op: 'stop', callIds, fence }).catch(() => {})
+      const stop = () => void transport.send({ op: 'stop', runId, callIds, fence }).catch(() => {})
       signal.addEventListener('abort', stop, { once: true })
       try {
         const first = await ask(PerformReply, request, PERFORM_MS_MAX)
