@@ -13,7 +13,7 @@ import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
 import { localRates } from './adapters/local-rates.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
-import { sandboxOver, type Transport } from './adapters/sandbox-client.ts'
+import { type Packing, sandboxOver, type Transport } from './adapters/sandbox-client.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
 import { sparingRates } from './adapters/sparing-rates.ts'
 import { isNeon } from './adapters/sql/address.ts'
@@ -217,7 +217,7 @@ type WiredStore = {
 }
 
 /** Where commands run, and what reaches the network for them. */
-function openRunners(env: Env, home: string, objects: string): { commands: Sandbox; carrier: Transport } {
+function openRunners(env: Env, home: string, objects: string): { commands: Sandbox & Packing; carrier: Transport } {
   const { SANDBOX_URL: url, SANDBOX_TOKEN: secret = '', STINT_ISOLATION: isolation } = env
   if (url !== undefined) {
     const carrierUrl = env.CARRIER_URL ?? `${url.replace(/\/+$/, '')}/carrier`
