@@ -11,8 +11,8 @@ import { termsOfName } from './segment.ts'
 export const FIRST = [
   /** BM25 of the content; scaled, and as a share of what the query could give at most. */
   ...(['body', 'bodyShare'] as const),
-  /** How much of the query stands in it at all, and how rare the rarest word that does. */
-  ...(['cover', 'rare'] as const),
+  /** How rare the rarest word of the query that stands in it. */
+  'rare',
   /** BM25 of the best chunk, of the names the file defines, of its own name, of its folders. */
   ...(['chunk', 'names', 'base', 'dir'] as const),
   /** How much of the file's name the query says; whether it defines a name in the query; the place the query names. */
@@ -110,7 +110,7 @@ function wordFeatures(index: CodeIndex, query: Query, table: First): Map<string,
   const [body, names] = [new Float32Array(fileCount), new Float32Array(fileCount)]
   const [counts, named] = [new Float32Array(fileCount), new Float32Array(fileCount)]
   const idfs = new Map<string, number>()
-  let [most, rarest, all] = [0, 0, 0]
+  let [most, rarest] = [0, 0]
   for (const [term, weight] of query.terms) {
     const holders: number[] = []
     let definers = 0
@@ -126,20 +126,17 @@ function wordFeatures(index: CodeIndex, query: Query, table: First): Map<string,
     idfs.set(term, idf)
     most += idf * (K1 + 1)
     // What stands nowhere tells no file from another.
-    if (holders.length > 0) all += idf
     if (holders.length > 0 && idf > rarest) rarest = idf
     for (const file of holders) {
       const norm = K1 * (1 - B + (B * index.lengthOf(file)) / meanLength)
       const [count, name] = [counts[file] as number, named[file] as number]
       add(body, file, (idf * count * (K1 + 1)) / (count + norm))
-      add(table.cover, file, idf)
       if (idf > (table.rare[file] as number)) table.rare[file] = idf
       if (name > 0) add(names, file, (nameIdf * name * (K1 + 1)) / (name + norm))
       counts[file] = 0
       named[file] = 0
     }
   }
-  table.cover = table.cover.map((sum) => sum / (all || 1))
   table.rare = table.rare.map((idf) => idf / (rarest || 1))
   table.bodyShare = body.map((score) => score / (most || 1))
   table.body = scaled(body)

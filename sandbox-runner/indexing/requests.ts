@@ -8,29 +8,16 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ToolFailure } from '../define.ts'
 import type { Credential } from '../protocol.ts'
-import { readPattern, search } from '../search/search.ts'
 import { readJson } from '../workspace/beside.ts'
 import { clone } from '../workspace/clone.ts'
-import { git } from '../workspace/git.ts'
 import { isSecretPath } from '../workspace/paths.ts'
-import { type Repo, repoAround } from '../workspace/repo.ts'
+import { repoAround } from '../workspace/repo.ts'
 import { localPath, locate } from '../workspace/source.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { blobsOf, treeOf } from './objects.ts'
+import { type CodeAsked, escaped, exactly, filesOf, type Searched } from './exact.ts'
 import { codeSearchIn } from './search-code.ts'
-import {
-  type Answered,
-  type Asked,
-  type CodeResult,
-  inPaths,
-  type Mapped,
-  type Search,
-  type Symbols,
-  type Where,
-} from './work.ts'
+import type { Answered, Asked, Mapped, Symbols, Where } from './work.ts'
 
-export type CodeMode = 'ranked' | 'exact' | 'regex'
-export type CodeAsked = Search & { mode: CodeMode }
 export type RepoPlace = {
   url: string
   ref?: string | undefined
@@ -47,7 +34,6 @@ const CLONE_FRESH_MS = 10 * 60_000
 const CLONE_COMMITS = 1000
 const LOCATED_MS = 30_000
 const LOCATED_MAX = 1000
-const EXACT_MS_MAX = 25_000
 
 export class CodeRequests {
   private readonly folder: string
@@ -115,9 +101,10 @@ export async function searchWorkspace(
   waitMs: number,
 ): Promise<Answered> {
   const open = openFiles(workspace, files)
-  if (asked && asked.mode !== 'ranked') return exactly({ root: workspace.tree, files: [Promise.resolve(open)] }, asked)
+  if (asked && asked.mode !== 'ranked')
+    return exactly({ root: workspace.tree, files: () => [Promise.resolve(open)] }, asked)
   const answered = await askWorkspace(workspace, open, { waitMs, search: asked })
-  const all: Searched = { root: workspace.tree, files: [Promise.resolve(open)] }
+  const all: Searched = { root: workspace.tree, files: () => [Promise.resolve(open)] }
   return asked && saysNothing(answered) ? literally(all, asked, answered) : answered
 }
 
@@ -181,81 +168,6 @@ function originOf(folder: string, url: string | undefined, commit: string | unde
   return repo && commit ? { repo, commit, view: join(folder, 'views', nameOf(repo.commonDir)) } : undefined
 }
 
-/** `files`: in one or more lists, each searched as soon as it is known. Or `texts`, where the files lie nowhere. */
-type Searched = {
-  root: string
-  files: Promise<string[]>[]
-  texts?: (paths: string[]) => AsyncIterable<[path: string, text: string]>
-}
-
-async function filesOf(repo: Repo, view: string, ref: string | undefined): Promise<Searched> {
-  const options = { cwd: repo.top, repo, view, timeoutMs: 120_000 }
-  if (ref === undefined) {
-    const listed = async (...which: string[]) => {
-      const { stdout } = await git(['ls-files', '-z', ...which], options)
-      const files = stdout.split('\0').filter((path) => path !== '' && !isSecretPath(path))
-      return [...new Set(files)]
-    }
-    // What git knows is told at once; for the rest it looks through every folder.
-    return { root: repo.top, files: [listed('--cached'), listed('--others', '--exclude-standard')] }
-  }
-  const tree = await treeOf(options, ref)
-  async function* texts(paths: string[]): AsyncIterable<[string, string]> {
-    const blobs = paths.flatMap((path) => {
-      const blob = tree.get(path)
-      return blob ? [{ ...blob, path }] : []
-    })
-    let at = 0
-    for await (const { bytes } of blobsOf(options, blobs)) yield [blobs[at++]?.path ?? '', bytes.toString()]
-  }
-  return { root: repo.top, files: [Promise.resolve([...tree.keys()].sort())], texts }
-}
-
-/** Lines that have the text, or match the expression; in path order, each a result. */
-async function exactly({ root, files, texts }: Searched, asked: CodeAsked): Promise<Answered> {
-  const began = performance.now()
-  const { query, limit, mode } = asked
-  const within = inPaths(asked)
-  const pattern = readPattern(mode === 'exact' ? escaped(query) : query)
-  const found = await Promise.all(
-    files.map(async (listed) => {
-      const wanted = (await listed).filter(within)
-      return texts
-        ? linesIn(texts(wanted), new RegExp(pattern.source, pattern.flags), limit)
-        : search({ root, files: wanted, pattern, limit, timeoutMs: EXACT_MS_MAX })
-    }),
-  )
-  // In the order of paths, and of lines within a file: both lists are in it already.
-  const hits = found.flat().sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line))
-  const results = hits.slice(0, limit).map(
-    ({ path, line, text }): CodeResult => ({
-      path,
-      startLine: line,
-      endLine: line,
-      snippet: text,
-      score: 1,
-      why: mode === 'regex' ? 'the line matches' : 'the text stands here',
-    }),
-  )
-  const ms = Math.round(performance.now() - began)
-  return {
-    kind: 'ready',
-    results,
-    indexed: { files: (await Promise.all(files)).flat().length, chunks: 0, left: 0, ms },
-  }
-}
-
-async function linesIn(texts: AsyncIterable<[string, string]>, pattern: RegExp, limit: number) {
-  const hits: { path: string; line: number; text: string }[] = []
-  for await (const [path, text] of texts)
-    for (const [at, line] of text.split(/\r?\n/).entries()) {
-      if (!pattern.test(line)) continue
-      hits.push({ path, line: at + 1, text: line.slice(0, 240) })
-      if (hits.length >= limit) return hits
-    }
-  return hits
-}
-
 const saysNothing = (answered: Answered): boolean => answered.kind === 'ready' && answered.results.length === 0
 
 /** For a query of words too common to be ranked: where they stand. */
@@ -269,5 +181,4 @@ async function literally(files: Searched, asked: CodeAsked, nothing: Answered): 
   return { ...nothing, results }
 }
 
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 const nameOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24)

@@ -32,12 +32,26 @@ export function readPattern(text: string): Pattern {
 
 /** @throws ToolFailure `timeout` for a pattern that takes too long. */
 export async function search(query: Search): Promise<SearchHit[]> {
-  const files = query.files.length > RIPGREP_FROM_FILES ? await byRipgrep(query) : undefined
+  const { files, limit } = query
+  if (files.length > RIPGREP_FROM_FILES) {
+    // What is common is soon found as often as it is wanted, and then the rest need not be looked at.
+    const first = await byPlainCode({ ...query, files: files.slice(0, FIRST_FILES) })
+    if (first.length >= limit) return first
+    const more = await searchMany({ ...query, files: files.slice(FIRST_FILES), limit: limit - first.length })
+    return [...first, ...more]
+  }
+  return byPlainCode(query)
+}
+
+/** Files in one order, hits in the same. */
+async function searchMany(query: Search): Promise<SearchHit[]> {
+  const files = await byRipgrep(query)
   return byPlainCode(files ? { ...query, files } : query)
 }
 
 /** Up to this many files are soon read here: quicker than starting a process or a thread. */
 const RIPGREP_FROM_FILES = 1500
+const FIRST_FILES = 100
 
 /** In a thread, unless the files are few and the pattern cannot take for ever. */
 export async function byPlainCode({ root, files, pattern, limit, timeoutMs }: Search): Promise<SearchHit[]> {
@@ -57,13 +71,7 @@ export async function byRipgrep({ root, files, pattern, timeoutMs }: Search): Pr
   const program = ripgrep()
   const needed = neededTexts(pattern.source, pattern.flags !== '')
   if (!program || !needed) return undefined
-  const flags = [
-    ...['--no-config', '--files-with-matches', '--null', '--fixed-strings'],
-    // The bytes as they are: no guesses what is ignored, binary or in another encoding.
-    ...['--no-ignore', '--hidden', '--text', '--encoding=none', `--max-filesize=${TEXT_FILE_BYTES_MAX}`],
-    ...(pattern.flags ? ['--ignore-case'] : ['--case-sensitive']),
-    ...needed.map((text) => `--regexp=${text}`),
-  ]
+  const flags = [...flagsFor(needed, pattern), '--no-ignore']
   const matching = new Set<string>()
   for (const part of chunks(files)) {
     const found = await run(program, [...flags, '--', ...part], root, timeoutMs)
@@ -71,6 +79,32 @@ export async function byRipgrep({ root, files, pattern, timeoutMs }: Search): Pr
     for (const path of found) matching.add(path.startsWith('./-') ? path.slice(2) : path)
   }
   return files.filter((path) => matching.has(path))
+}
+
+/** What is told to ripgrep in any case: the texts, and the bytes as they are, with no guesses what is binary. */
+const flagsFor = (needed: readonly string[], { flags }: Pattern): string[] => [
+  ...['--no-config', '--files-with-matches', '--null', '--fixed-strings'],
+  ...['--hidden', '--text', '--encoding=none', `--max-filesize=${TEXT_FILE_BYTES_MAX}`],
+  ...(flags ? ['--ignore-case'] : ['--case-sensitive']),
+  ...needed.map((text) => `--regexp=${text}`),
+]
+
+/**
+ * The files below a folder that git would not ignore and that have a text which every match needs; no order. Undefined
+ * as above; the promise is so too when ripgrep failed.
+ */
+export function walkByRipgrep({
+  root,
+  pattern,
+  timeoutMs,
+}: Omit<Search, 'files' | 'limit'>): Promise<string[] | undefined> | undefined {
+  const program = ripgrep()
+  const needed = neededTexts(pattern.source, pattern.flags !== '')
+  if (!program || !needed) return undefined
+  // Only git's own rules: a repo's `.ignore` hides nothing from a search, and neither does a person's own list.
+  const rules = ['--no-ignore-dot', '--no-ignore-global', '--no-ignore-parent', '--glob=!.git']
+  const found = run(program, [...flagsFor(needed, pattern), ...rules, '--', './'], root, timeoutMs)
+  return found.then((paths) => paths?.map((path) => path.replace(/^\.\//, '')))
 }
 
 function run(program: string, args: string[], cwd: string, timeout: number): Promise<string[] | undefined> {
