@@ -37,6 +37,8 @@ export async function main(
   open: (start: Start) => Promise<Handler> = async (start) =>
     new Runner({ home: start.home, objects: start.objects, machine: await machineOf(start), egress: false }),
 ): Promise<void> {
+  // Listened for from the first moment: whoever started us may be gone before we are ready.
+  const alone = new Promise<void>((resolve) => process.stdin.once('end', resolve).once('error', () => resolve()))
   const start = JSON.parse(await firstLine()) as Start
   const { socket, token } = start
   const runner = await open(start)
@@ -62,7 +64,8 @@ export async function main(
     }
     setTimeout(leave, 50)
   }
-  process.stdin.on('end', leave).on('error', leave).resume()
+  process.stdin.resume()
+  void alone.then(leave)
   process.stdout.on('error', () => {})
   process.on('SIGTERM', leave)
   // Ctrl-C at the terminal is for the server, which then ends us in order.
