@@ -123,6 +123,10 @@ export const LEARN_DELAYS_MS = [5, 60].map((seconds) => seconds * 1000)
 /** What is kept no longer is looked for so often. */
 export const TIDY_EVERY_MS = 3600_000
 
+/** Runs that figures are made of at once, newest first. */
+export const ANALYTICS_RUNS_MAX = 20_000
+export const ANALYTICS_DAYS_DEFAULT = 30
+
 export const EVENT_TEXT_CHARS_MAX = 4000
 export const PREVIEW_CHARS_MAX = 400
 export const PAGE_ITEMS_DEFAULT = 50

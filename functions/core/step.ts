@@ -4,6 +4,7 @@
  * visible. Called twice with the same arguments it answers the same, so a crash between two commits costs nothing
  * but the work that was not committed. An outcome that does not belong to the action changes nothing.
  */
+import { toolsAfter } from './analytics.ts'
 import { close } from './closing.ts'
 import { eventsOf } from './events.ts'
 import { afterModelFailure, afterSandboxFailure } from './failure.ts'
@@ -24,6 +25,7 @@ export function step(run: Run, outcome: Outcome): Step {
     step: run.step + 1,
     workedMs: run.workedMs + workedMs,
     messageSeq: run.messageSeq + move.messages.length,
+    ...(move.messages.length > 0 ? { tools: toolsAfter(move.run.tools, move.messages) } : {}),
     ...(move.run.learn ? { learn: lessonAfter(move.run.learn, move.messages) } : {}),
     updatedAt: at,
   }

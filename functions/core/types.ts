@@ -283,6 +283,8 @@ export const Run = z.object({
   learn: z.enum(['wanted', 'tripped', 'due', 'done', 'failed']).optional(),
   /** The run this one was forked from, and after which of its steps. */
   forkedFrom: z.object({ runId: z.string(), step: z.number().int() }).optional(),
+  /** What its tool calls came to, by tool: how many, how many of them failed, milliseconds. */
+  tools: z.record(z.string(), z.tuple([z.number().int(), z.number().int(), z.number()])).optional(),
   workspaceId: z.string(),
   start: SnapshotRef.optional(),
   head: SnapshotRef.optional(),

@@ -5,6 +5,7 @@ import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { REQUEST_BODY_BYTES_MAX } from '../core/limits.ts'
+import { analyticsRoutes } from './analytics.ts'
 import { admitCaller, identify } from './auth.ts'
 import { codeRoutes } from './code.ts'
 import { type Face, makeRouter, type Vars } from './context.ts'
@@ -106,6 +107,7 @@ export function createApp(face: Face): OpenAPIHono<Vars> {
     toolRoutes,
     codeRoutes,
     memoryRoutes,
+    analyticsRoutes,
     () => pages,
   ]
   for (const make of face.api ? routes : []) app.route('/', make(face))
