@@ -718,6 +718,8 @@ export type Ports = {
   queue: Queue
   feed: Feed
   model: Model
+  /** The ids that the model server lists; undefined until it has answered, or when it does not. */
+  offered?: () => ReadonlySet<string> | undefined
   sandbox: Sandbox
   snapshots: Snapshots
   /** Undefined: nothing can be pushed or proposed. */

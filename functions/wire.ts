@@ -27,6 +27,7 @@ import { type Env, isKeyless } from './env.ts'
 import { MemoryManager } from './memory/manager.ts'
 import { ShortTermMemory } from './memory/short-term.ts'
 import { FALLBACKS_DEFAULT, FAST_DEFAULT, isScripted, STRONG_DEFAULT } from './model/catalogue.ts'
+import { complaints } from './model/offer.ts'
 import type {
   Archive,
   Cache,
@@ -114,14 +115,17 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const served = configured
     ? groqModel({ apiKey: env.GROQ_API_KEY ?? 'none', ...(env.GROQ_BASE_URL ? { baseUrl: env.GROQ_BASE_URL } : {}) })
     : NO_MODEL
+  const models = {
+    strong: env.STINT_MODEL_STRONG ?? STRONG_DEFAULT,
+    // Another server has its own models: the one that is named there does for both.
+    fast: env.STINT_MODEL_FAST ?? (env.GROQ_BASE_URL ? env.STINT_MODEL_STRONG : undefined) ?? FAST_DEFAULT,
+    fallbacks: env.STINT_MODEL_FALLBACKS ?? FALLBACKS_DEFAULT,
+  }
+  const offer = readOffer(served, models, configured, log)
   const ports: Ports = {
     settings: {
       owner: thisProcess(),
-      models: {
-        strong: env.STINT_MODEL_STRONG ?? STRONG_DEFAULT,
-        fast: env.STINT_MODEL_FAST ?? FAST_DEFAULT,
-        fallbacks: env.STINT_MODEL_FALLBACKS ?? FALLBACKS_DEFAULT,
-      },
+      models,
       learns: env.STINT_LEARN === 'on',
       costUsdMax: env.STINT_MAX_COST_RUN_USD ?? RUN_COST_USD_MAX,
       shared: limits,
@@ -135,6 +139,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
       complete: (context, options) => (isScripted(context.model) ? scripted : served).complete(context, options),
       list: (signal) => served.list(signal),
     },
+    offered: offer.ids,
     sandbox,
     snapshots,
     ...(forge ? { forge, carrier: carrierOver(commands, carrier, forge) } : {}),
@@ -178,6 +183,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
     modelConfigured: configured,
     page: pagesIn(new URL('../console/', import.meta.url)),
     async close() {
+      offer.stop()
       await sandbox.close()
       await scripted.close()
       await memory.close()
@@ -186,6 +192,19 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
       await (await opened)?.close()
     },
   }
+}
+
+/** Asks the server for its list beside the start, which does not wait for it; one that does not answer is no error. */
+function readOffer(served: Model, models: Ports['settings']['models'], configured: boolean, log: Log) {
+  let ids: ReadonlySet<string> | undefined
+  const stop = new AbortController()
+  if (configured)
+    void served.list(stop.signal).then((listed) => {
+      if (!listed.ok) return
+      ids = new Set(listed.ids)
+      for (const line of complaints(models, ids)) log('warn', 'a model is not there', { detail: line })
+    })
+  return { ids: () => ids, stop: () => stop.abort() }
 }
 
 const sharedLimits = ({

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import type { Json } from '../functions/scripted/protocol.ts'
 import { type Case, completion, faultyWorld, first, refuse, runCase, type Seen, send } from './support/faults.ts'
-import { ask, type RunJson } from './support/world.ts'
+import { ask, makeRepo, type RunJson, runTask, scripted, startStint, until } from './support/world.ts'
 
 const CALL = '{"name": "write_file", "arguments": {"path": "b.txt", "content": "b\\n"}}'
 const native = (name: string, args: unknown): Json => ({
@@ -66,6 +66,40 @@ const CASES: Record<string, Case> = {
     ),
     check: two,
   },
+  'by-schema-after-two-in-vain': {
+    stopReason: 'done',
+    answer: /^All done\.$/,
+    asked: 4,
+    fault({ response, request, count }) {
+      if (count > 3) return false
+      if (count < 3) return failed(response, 'I would like to write b.txt.')
+      const format = request.response_format as { type: string; json_schema: { strict: boolean } }
+      assert.deepEqual([format.type, format.json_schema.strict, request.tools], ['json_schema', true, undefined])
+      const content = JSON.stringify({ action: { tool: 'write_file', arguments: { path: 'b.txt', content: 'b\n' } } })
+      return send(response, 200, completion({ content }))
+    },
+    check: two,
+  },
+  'a-server-without-schemas': {
+    stopReason: 'done',
+    answer: /^All done\.$/,
+    asked: 4,
+    fault({ response, request, count }) {
+      if (count < 3) return failed(response, 'I would like to write b.txt.')
+      return (
+        Boolean(request.response_format) &&
+        refuse(response, 400, 'invalid_request_error', 'response_format is not known here.')
+      )
+    },
+    check: (_, seen) => assert.equal(seen.at(-1)?.request.model, 'openai/gpt-oss-20b', 'the next model'),
+  },
+  // The runs share one process: after the first refusal nobody is asked for it again.
+  'a-server-that-refuses-a-field': {
+    stopReason: 'done',
+    fault: ({ response, request }) =>
+      'disable_tool_validation' in request &&
+      refuse(response, 400, 'invalid_request_error', "property 'disable_tool_validation' is unsupported"),
+  },
   'cut-in-a-string': {
     ...saved,
     fault: first(1, ({ response }) => failed(response, CALL.slice(0, -6))),
@@ -114,4 +148,20 @@ test('calls in other dialects are performed without another answer', { concurren
     assert.deepEqual(mended[0]?.how, ['name', 'create_file as write_file', 'file_path as path'])
     assert.equal(runs.get('cut-in-a-string')?.mended, undefined)
   })
+})
+
+test('a model that the server does not list has a stand-in from the start, and it is said', async (t) => {
+  const model = await scripted(t, [{ text: 'Here.' }], { models: ['openai/gpt-oss-20b'] })
+  const { url, output } = await startStint(t, { GROQ_BASE_URL: model.url, GROQ_API_KEY: 'k' })
+  await until('the check of the list', async () => /a model is not there/.test(output()))
+  assert.match(output(), /openai\/gpt-oss-120b is not on the list of the server; openai\/gpt-oss-20b stands in/)
+  const run = await runTask(url, { task: 'Fix it.', repo: { url: makeRepo(t) }, approval: 'auto' })
+  assert.equal(run.status, 'completed', run.answer)
+  assert.deepEqual(
+    model.requests.map((request) => request.model),
+    ['openai/gpt-oss-20b'],
+  )
+  const { body } = await ask<{ items: { data: Json }[] }>('GET', `${url}/runs/${run.runId}/events?after=0`)
+  const routes = body.items.flatMap(({ data }) => (data.route ? [data.route as Json] : []))
+  assert.match(String(routes[0]?.why), /stands in/)
 })

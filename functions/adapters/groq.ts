@@ -29,12 +29,20 @@ export function groqModel({ apiKey, baseUrl }: GroqOptions): Model {
     ...refusal,
     message: refusal.message.replaceAll(apiKey, '[secret]'),
   })
+  const refused = new Set<Extra>()
   return {
     async complete(context, { signal, onText }) {
-      try {
-        return onText ? await streamed(client, context, signal, onText) : await whole(client, context, signal)
-      } catch (error) {
-        return hide(refusalOf(error))
+      // What this server refused to be asked for, it is not asked for again.
+      for (;;) {
+        const asked = without(context, refused)
+        try {
+          return onText ? await streamed(client, asked, signal, onText) : await whole(client, asked, signal)
+        } catch (error) {
+          const refusal = hide(refusalOf(error))
+          const word = unknownWord(refusal, asked)
+          if (word === undefined) return refusal
+          refused.add(word)
+        }
       }
     },
     async list(signal) {
@@ -48,7 +56,29 @@ export function groqModel({ apiKey, baseUrl }: GroqOptions): Model {
   }
 }
 
-function bodyOf({ model, messages, tools, maxTokens, effort }: AgentContext): ChatCompletionCreateParamsBase {
+/** Fields that Groq has and other servers of the protocol may refuse; without them the request means the same. */
+const EXTRAS = { reasoning_effort: 'effort', disable_tool_validation: 'unchecked' } as const
+type Extra = (typeof EXTRAS)[keyof typeof EXTRAS]
+
+const without = (context: AgentContext, refused: Set<Extra>): AgentContext =>
+  Object.fromEntries(Object.entries(context).filter(([key]) => !refused.has(key as Extra))) as AgentContext
+
+/** The field of ours that a refusal names. */
+function unknownWord({ status, message }: ModelRefusal, asked: AgentContext): Extra | undefined {
+  if (status !== 400 && status !== 422) return undefined
+  const word = Object.entries(EXTRAS).find(([name]) => message.includes(name))?.[1]
+  return word !== undefined && asked[word] !== undefined ? word : undefined
+}
+
+function bodyOf({
+  model,
+  messages,
+  tools,
+  maxTokens,
+  effort,
+  schema,
+  unchecked,
+}: AgentContext): ChatCompletionCreateParamsBase {
   const functions = tools.map((tool) => ({ type: 'function' as const, function: { ...tool } }))
   // The order of the fields is part of the bytes that a server may cache.
   return {
@@ -57,6 +87,10 @@ function bodyOf({ model, messages, tools, maxTokens, effort }: AgentContext): Ch
     messages,
     max_completion_tokens: maxTokens,
     ...(effort ? { reasoning_effort: effort } : {}),
+    ...(schema
+      ? { response_format: { type: 'json_schema' as const, json_schema: { name: 'action', strict: true, schema } } }
+      : {}),
+    ...(unchecked && functions.length > 0 ? { disable_tool_validation: true } : {}),
   }
 }
 

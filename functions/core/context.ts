@@ -21,6 +21,10 @@ export type AgentContext = {
   tools: ToolSchema[]
   maxTokens: number
   effort?: 'low' | 'medium' | 'high'
+  /** Holds the answer to this JSON schema; only where no tools are offered. */
+  schema?: Record<string, unknown>
+  /** Calls come as they are, whatever their names: we check them here. */
+  unchecked?: true
 }
 
 export function chatMessages(messages: Message[]): ChatMessage[] {

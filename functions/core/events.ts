@@ -66,7 +66,7 @@ export function eventsOf(before: Run, after: Run, messages: Message[]): Event[] 
 
 function messageEvents(message: Message): [EventType, Data][] {
   if (message.role === 'assistant') {
-    const { content, calls, model, usage } = message
+    const { content, calls, model, usage, route } = message
     const mended = calls.flatMap(({ callId, tool, mended: how }) => (how ? [{ callId, tool, how }] : []))
     return [
       [
@@ -77,6 +77,7 @@ function messageEvents(message: Message): [EventType, Data][] {
           calls: calls.length,
           model,
           usage,
+          ...(route ? { route } : {}),
           ...(mended.length > 0 ? { mended } : {}),
         },
       ],

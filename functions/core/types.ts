@@ -133,6 +133,10 @@ export const Message = z.discriminatedUnion('role', [
     calls: z.array(ToolCall),
     model: z.string(),
     usage: Usage,
+    /** Why this model was asked, how hard it was to think, and how it was to answer. */
+    route: z
+      .object({ tier: z.string(), why: z.string(), effort: z.string().optional(), mode: z.string().optional() })
+      .optional(),
   }),
   z.object({ role: z.literal('tool'), modelCallId: z.string(), result: ToolResult }),
 ])

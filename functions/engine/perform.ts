@@ -3,45 +3,25 @@
  * It decides nothing and stores nothing. An outcome that never arrives, because this process died, costs no more than
  * the effect itself, which the next process performs again or finds done.
  */
-import { chatMessages, estimateTokens } from '../core/context.ts'
 import { hasEnded } from '../core/inbox.ts'
 import { ARCHIVE_MS_MAX, CALLBACK_MS_MAX, LEARN_MS_MAX, REPO_MAP_CHARS_MAX, REPO_MAP_WAIT_MS } from '../core/limits.ts'
 import { needsPlan, openingMessages } from '../core/prompt.ts'
-import type {
-  Action,
-  AssistantMessage,
-  Layer,
-  Message,
-  Outcome,
-  Run,
-  ToolCall,
-  WorkspaceChange,
-} from '../core/types.ts'
-import { costOf } from '../model/catalogue.ts'
-import { readAnswer, readRefusal } from '../model/dialect/answer.ts'
-import { feedbackFor, meaningOf } from '../model/failures.ts'
+import type { Action, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import type { Ports, Prepared } from '../ports.ts'
-import {
-  type PerformedCalls,
-  type Performing,
-  performCalls,
-  type ReadCall,
-  readCall,
-  readCalls,
-} from '../tools/pipeline.ts'
-import { offeredTools } from '../tools/registry.ts'
+
+import { type PerformedCalls, type Performing, performCalls, readCall } from '../tools/pipeline.ts'
+
 import { archiveRun } from './archive.ts'
+import { type Bare, callModel, timeIsUp } from './ask.ts'
 import { notify } from './callback.ts'
 import { deliver } from './deliver.ts'
 import type { Held } from './held.ts'
 import { whatIsKnown } from './known.ts'
 import { learn } from './learn.ts'
 import { reachOf } from './reach.ts'
-import { reserve } from './spending.ts'
 
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
 export type Effect = { outcome: Bare<Outcome>; layers: Layer[] }
-type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never
 
 /** Undefined: the work was broken off by `signal`, and there is nothing to report. */
 export async function perform(held: Held, ports: Ports): Promise<Effect | undefined> {
@@ -73,7 +53,7 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
     case 'prepare':
       return prepare(held, ports)
     case 'call_model':
-      return callModel(held, ports)
+      return callModel(held, ports).then((outcome) => outcome && { outcome, layers: [] })
     case 'run_tools':
       return runTools(held, held.run.action.callIds, ports)
     case 'check':
@@ -119,76 +99,6 @@ async function prepare({ run, messages: had, token, signal }: Held, ports: Ports
   const map = await mapFor(run, prepared, layers, ports)
   const messages = openingMessages(run, { ...prepared.facts, ...(map ? { map } : {}) }, earlier, await knowing)
   return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
-}
-
-async function callModel({ run, messages, token, signal }: Held, ports: Ports): Promise<Effect | undefined> {
-  const { model: port, ids, sandbox, settings, feed, clock } = ports
-  const chosen = run.fallback ?? (run.model === 'auto' ? settings.models.strong : run.model)
-  const tools = [...offeredTools()]
-  const chat = chatMessages(messages)
-  const promptTokens = promptTokensOf(
-    run,
-    messages,
-    () => Buffer.byteLength(JSON.stringify(tools)) + Buffer.byteLength(JSON.stringify(chat)),
-  )
-  const spender = {
-    sessionId: run.sessionId,
-    id: `${run.runId}.${run.step}.${token}`,
-    place: `${run.runId}.${run.turns}`,
-    leftUsd: run.limits.costUsd - run.usage.costUsd,
-  }
-  const reserved = await reserve(spender, { model: chosen, promptTokens }, ports)
-  if (!reserved.ok) return { outcome: reserved.outcome, layers: [] }
-  const { maxTokens, settle } = reserved
-  const started = clock.now()
-  const onText = feed.watched(run.runId)
-    ? (text: string) => feed.publish([{ runId: run.runId, at: clock.now(), type: 'message.delta', data: { text } }])
-    : undefined
-  const answer = await port.complete(
-    { model: chosen, messages: chat, tools, maxTokens },
-    { signal, ...(onText ? { onText } : {}) },
-  )
-  await settle(answer)
-  if (!answer.ok) {
-    if (answer.code === 'aborted')
-      return timeIsUp(run, clock.now() - started) ? { outcome: OUT_OF_TIME, layers: [] } : undefined
-    const failure = meaningOf(answer, nextModel(chosen, run, settings.models.fallbacks))
-    if (failure.kind !== 'format') return { outcome: { type: 'model_failure', ...failure }, layers: [] }
-    const saved = readRefusal(answer)
-    const read = 'calls' in saved ? readCalls(saved.calls, ids, await sandbox.isolation()) : []
-    const wrong = saved.why ?? read.find(({ pending }) => pending.refusal)?.pending.refusal?.message
-    if (!('calls' in saved) || wrong !== undefined)
-      return { outcome: { type: 'model_failure', ...failure, feedback: feedbackFor(answer, wrong) }, layers: [] }
-    // Groq does not count what it refused; it was paid for all the same, as far as we know.
-    const usage = {
-      inputTokens: promptTokens,
-      cachedTokens: 0,
-      outputTokens: estimateTokens(Buffer.byteLength(answer.failedGeneration ?? '')),
-    }
-    return { outcome: response(chosen, saved.content, read, usage, false), layers: [] }
-  }
-  // Some servers say that a call is whole when it ran into the limit.
-  const truncated = answer.truncated || answer.usage.outputTokens >= maxTokens
-  const { content, calls } = readAnswer({ ...answer, truncated })
-  const read = readCalls(calls, ids, await sandbox.isolation())
-  return { outcome: response(chosen, content, read, answer.usage, truncated), layers: [] }
-}
-
-function response(
-  model: string,
-  content: string,
-  read: ReadCall[],
-  usage: Omit<AssistantMessage['usage'], 'costUsd'>,
-  truncated: boolean,
-): Bare<Extract<Outcome, { type: 'model_response' }>> {
-  const message: AssistantMessage = {
-    role: 'assistant',
-    content,
-    calls: read.map(({ call }) => call),
-    model,
-    usage: { ...usage, costUsd: costOf(model, usage) },
-  }
-  return { type: 'model_response', message, pending: read.map(({ pending }) => pending), truncated }
 }
 
 async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Effect | undefined> {
@@ -251,14 +161,6 @@ function changeOf(change: Extract<PerformedCalls, { ok: true }>['change']): {
   return { change: moved, layers: [layer] }
 }
 
-const timeIsUp = (run: Run, workedMs: number): boolean => run.workedMs + workedMs >= run.limits.seconds * 1000
-const OUT_OF_TIME = {
-  type: 'model_failure' as const,
-  kind: 'time' as const,
-  code: 'time_limit',
-  message: 'The model was still working.',
-}
-
 /** What the calls of one step may reach. */
 const reaching = (held: Held, ports: Ports): Omit<Performing, 'calls'> => ({
   clock: ports.clock,
@@ -293,20 +195,6 @@ function testsIn(message: Message, calls: ToolCall[]) {
   return data?.tests && call
     ? [{ tool: call.tool, arguments: call.arguments, label: data.command ?? call.tool, ...data.tests }]
     : []
-}
-
-/** From above: what the last answer counted, plus the bytes that came since; all bytes before the first answer. */
-function promptTokensOf(run: Run, messages: Message[], allBytes: () => number): number {
-  const last = messages.findLastIndex((message) => message.role === 'assistant' && message.usage.inputTokens > 0)
-  const counted = messages[last]
-  if (last === -1 || counted?.role !== 'assistant') return estimateTokens(allBytes())
-  const since = messages.slice(last).reduce((bytes, message) => bytes + Buffer.byteLength(JSON.stringify(message)), 0)
-  return counted.usage.inputTokens + estimateTokens(since) + (run.turns > 0 ? 64 : 0)
-}
-
-function nextModel(chosen: string, run: Run, fallbacks: string[]): string | undefined {
-  if (run.model !== 'auto') return undefined
-  return fallbacks[fallbacks.indexOf(chosen) + 1]
 }
 
 function findCall(messages: Message[], callId: string): ToolCall | undefined {

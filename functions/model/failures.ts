@@ -4,11 +4,12 @@
  */
 import type { Outcome } from '../core/types.ts'
 import type { ModelRefusal } from '../ports.ts'
+import type { Route } from './route.ts'
 
 type Failure = Omit<Extract<Outcome, { type: 'model_failure' }>, 'at' | 'workedMs' | 'inbox' | 'type'>
 
-/** `next` is the model to go on with when this one is not offered. */
-export function meaningOf(refusal: ModelRefusal, next: string | undefined): Failure {
+/** `next` are the models to go on with when this one is not offered; `mode` is how it was asked. */
+export function meaningOf(refusal: ModelRefusal, { next: [next], mode }: Pick<Route, 'next' | 'mode'>): Failure {
   const { status, code, retryAfterMs } = refusal
   const message = refusal.message.slice(0, 500)
   if (code === 'blocked_api_access')
@@ -45,6 +46,12 @@ export function meaningOf(refusal: ModelRefusal, next: string | undefined): Fail
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     }
   if (isToolMistake(refusal)) return { kind: 'format', code: 'tool_use_failed', message }
+  // A server that knows no schema, or one that is full of words it does not know: asked once more, without.
+  if (
+    status === 400 &&
+    (mode === 'action' || /is unsupported|unrecognized (?:request )?argument|extra inputs/i.test(message))
+  )
+    return { kind: 'retry', code: 'request_refused', message }
   if (status === 0 || status === 408 || status === 409 || status === 498 || status >= 500)
     return { kind: 'retry', code, message }
   return { kind: 'fatal', code: `model_${status}`, message }
@@ -53,8 +60,9 @@ export function meaningOf(refusal: ModelRefusal, next: string | undefined): Fail
 /** Groq's own checks of a tool call: the answer was a call that could not be read, or of a tool that was not offered. */
 const isToolMistake = ({ code, message, status }: ModelRefusal): boolean =>
   code === 'tool_use_failed' ||
+  code === 'json_validate_failed' ||
   status === 422 ||
-  /tool call validation failed|failed to call a function|which was not in request\.tools|tool choice is none|output_parse_failed|parsing failed/i.test(
+  /tool call validation failed|failed to call a function|which was not in request\.tools|tool choice is none|output_parse_failed|does not match the expected schema|failed to (?:generate|validate) json|parsing failed/i.test(
     message,
   )
 

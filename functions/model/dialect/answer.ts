@@ -7,6 +7,7 @@ import { type Understood, understand } from './call.ts'
 import { salvage, withoutThoughts } from './salvage.ts'
 
 export type Read = { content: string; calls: Understood[] }
+export type Rescued = ({ ok: true } & Read) | { ok: false; why?: string }
 
 export function readAnswer({ content: given, calls: said, truncated }: ModelAnswer): Read {
   const content = withoutThoughts(given)
@@ -20,18 +21,15 @@ export function readAnswer({ content: given, calls: said, truncated }: ModelAnsw
 }
 
 /**
- * The calls in a refusal's `failed_generation`; undefined when the model must say it again, and then `why` tells it what
- * was wrong. The server ended what ran into its limit: that is cut, whatever it looks like.
+ * The calls in a refusal's `failed_generation`; without them the model must say it again, and `why` tells it what was
+ * wrong. The server ended what ran into its limit: that is cut, whatever it looks like.
  */
-export function readRefusal({
-  message,
-  failedGeneration: text,
-}: ModelRefusal): (Read & { why?: undefined }) | { why?: string } {
-  if (!text?.trim() || /max(?:imum)?[_ ]?(?:completion[_ ])?tokens/i.test(message)) return {}
+export function readRefusal({ message, failedGeneration: text }: ModelRefusal): Rescued {
+  if (!text?.trim() || /max(?:imum)?[_ ]?(?:completion[_ ])?tokens/i.test(message)) return { ok: false }
   const found = salvage(text, { strict: false, hint: namedIn(message) })
-  if (!('dialect' in found)) return found.why === undefined ? {} : { why: found.why }
-  if (found.calls.length === 0) return {}
-  return { content: found.text, calls: found.calls.map((call) => asText(call, found.dialect)) }
+  if (!('dialect' in found)) return { ok: false, ...(found.why === undefined ? {} : { why: found.why }) }
+  if (found.calls.length === 0) return { ok: false }
+  return { ok: true, content: found.text, calls: found.calls.map((call) => asText(call, found.dialect)) }
 }
 
 const asText = (call: Understood, dialect: string): Understood =>

@@ -97,7 +97,7 @@ function callsOf(value: unknown): Said[] | undefined {
   if (!isObject(value)) return undefined
   const list = LISTS.map((key) => value[key]).find(Array.isArray)
   if (list) return callsIn(list)
-  for (const key of ['function', 'function_call', 'tool_call', 'tool_code'])
+  for (const key of ['function', 'function_call', 'tool_call', 'tool_code', 'action'])
     if (isObject(value[key])) return callsOf(value[key])
   const nameKey = NAMES.find((key) => typeof value[key] === 'string')
   const argsKey = ARGUMENTS.find(
