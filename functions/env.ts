@@ -55,6 +55,7 @@ const Schema = z.object({
   STINT_MODEL_STRONG: z.string().optional(),
   STINT_MODEL_FAST: z.string().optional(),
   STINT_MODEL_FALLBACKS: list.optional(),
+  STINT_MODEL_TIMEOUT_SECONDS: positive.max(600).optional(),
   STINT_MAX_COST_RUN_USD: positive.max(RUN_COST_USD_MAX).optional(),
   STINT_MAX_COST_SESSION_USD: positive.optional(),
   STINT_MAX_COST_DAY_USD: positive.optional(),

@@ -706,6 +706,8 @@ export type Settings = {
   costUsdMax: number
   /** What runs taught is kept for later ones. */
   learns?: boolean
+  /** How long one answer of the model may take; unset: by what is known of its speed. */
+  modelTimeoutMs?: number | undefined
   /** What all runs of a session, of a day may spend together. */
   shared?: SharedLimits
 }

@@ -95,9 +95,14 @@ function bodyOf({
 }
 
 async function whole(client: Groq, context: AgentContext, signal: AbortSignal): Promise<ModelAnswer | ModelRefusal> {
+  // The client's own time-out ends with the headers of the answer; this one with its last byte.
+  const late = AbortSignal.timeout(context.timeoutMs ?? MODEL_CALL_MS_MAX)
   const { data, response } = await client.chat.completions
-    .create({ ...bodyOf(context), stream: false }, { signal })
+    .create({ ...bodyOf(context), stream: false }, { signal: AbortSignal.any([signal, late]) })
     .withResponse()
+    .catch((error: unknown) => {
+      throw late.aborted && !signal.aborted ? new TooLate() : error
+    })
   const answer = data as ChatCompletion
   const choice = answer?.choices?.[0]
   if (!choice?.message) return nonsense('an answer without a choice')
@@ -124,8 +129,9 @@ async function streamed(
   onText: (text: string) => void,
 ): Promise<ModelAnswer | ModelRefusal> {
   const silence = new AbortController()
+  const silenceMs = Math.min(MODEL_SILENCE_MS_MAX, context.timeoutMs ?? MODEL_SILENCE_MS_MAX)
   const quiet = () => silence.abort(new SilentStream())
-  let timer = setTimeout(quiet, MODEL_SILENCE_MS_MAX)
+  let timer = setTimeout(quiet, silenceMs)
   const signal = AbortSignal.any([outer, silence.signal])
   const calls: { id: string; name: string; arguments: string }[] = []
   let content = ''
@@ -138,7 +144,7 @@ async function streamed(
     rate = rateIn(made.response.headers)
     for await (const chunk of made.data as AsyncIterable<ChatCompletionChunk>) {
       clearTimeout(timer)
-      timer = setTimeout(quiet, MODEL_SILENCE_MS_MAX)
+      timer = setTimeout(quiet, silenceMs)
       model = chunk.model || model
       usage = chunk.x_groq?.usage ?? (chunk as { usage?: ChatCompletion['usage'] }).usage ?? usage
       const choice = chunk.choices?.[0]
@@ -166,7 +172,7 @@ async function streamed(
       ok: false,
       status: 0,
       code: 'model_timeout',
-      message: `the model sent nothing for ${MODEL_SILENCE_MS_MAX} ms`,
+      message: `the model sent nothing for ${silenceMs} ms`,
     }
   if (outer.aborted) return ABORTED
   if (finish === null)
@@ -206,7 +212,8 @@ const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
 function refusalOf(error: unknown): ModelRefusal {
-  if (error instanceof SilentStream) return { ok: false, status: 0, code: 'model_timeout', message: error.message }
+  if (error instanceof SilentStream || error instanceof TooLate)
+    return { ok: false, status: 0, code: 'model_timeout', message: error.message }
   if (error instanceof APIUserAbortError || (error as Error)?.name === 'AbortError') return ABORTED
   if (error instanceof APIConnectionTimeoutError)
     return {
@@ -268,6 +275,11 @@ function causeOf(error: unknown): string {
 }
 
 class SilentStream extends Error {}
+class TooLate extends Error {
+  constructor() {
+    super('the model did not answer in time')
+  }
+}
 
 const asText = (value: unknown): string =>
   typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value)

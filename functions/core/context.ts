@@ -20,6 +20,8 @@ export type AgentContext = {
   messages: ChatMessage[]
   tools: ToolSchema[]
   maxTokens: number
+  /** How long the answer may take, or a stream may say nothing. */
+  timeoutMs?: number
   effort?: 'low' | 'medium' | 'high'
   /** Holds the answer to this JSON schema; only where no tools are offered. */
   schema?: Record<string, unknown>

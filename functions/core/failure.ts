@@ -6,6 +6,7 @@ import {
   MODEL_ATTEMPTS_MAX,
   RATE_LIMIT_WAITS_MAX,
   SANDBOX_ATTEMPTS_MAX,
+  SMALLER_ATTEMPTS_MAX,
 } from './limits.ts'
 import { again, end, type Move, stay, to } from './moves.ts'
 import { sendBack } from './turn.ts'
@@ -40,6 +41,11 @@ export function afterModelFailure(run: Run, outcome: Extract<Outcome, { type: 'm
       const waits = { ...run, rateWaits: run.rateWaits + 1 }
       const why = { kind: 'budget' as const, code: outcome.code, reason: outcome.message }
       return again(waits, outcome, outcome.retryAfterMs ?? BUDGET_WAIT_MS, why)
+    }
+    case 'smaller': {
+      if (attempt >= SMALLER_ATTEMPTS_MAX) return end(run, outcome, 'model_error', [], why)
+      const smaller = { ...run, attempt, requestTokensMax: outcome.requestTokensMax }
+      return again(smaller, outcome, 0, { kind: 'retry', code: outcome.code, reason: outcome.message })
     }
     case 'retry':
       if (attempt >= MODEL_ATTEMPTS_MAX) return end(run, outcome, 'model_error', [], `${attempt} tries failed. ${why}`)

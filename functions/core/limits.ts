@@ -20,6 +20,8 @@ export const MODEL_CALL_MS_MAX = 180_000
 export const MODEL_SILENCE_MS_MAX = 60_000
 /** Tries of one model call that failed for reasons outside the run (5xx, reset, time-out). */
 export const MODEL_ATTEMPTS_MAX = 6
+/** Requests that were too large for the server, each smaller than the one before. */
+export const SMALLER_ATTEMPTS_MAX = 4
 /** Answers in a row that could not be used (no text and no call, or a call that could not be read). */
 export const FORMAT_ERRORS_MAX = 3
 export const BACKOFF_MS_FIRST = 500

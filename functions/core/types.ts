@@ -253,6 +253,8 @@ export const Run = z.object({
   /** The model that took over from one that is not offered any more. */
   fallback: z.string().optional(),
   rateWaits: z.number().int(),
+  /** What prompt and answer of one request may come to, as the server said: a small key allows few tokens a minute. */
+  requestTokensMax: z.number().int().optional(),
   formatErrors: z.number().int(),
   /** Calls that were mended before they were performed, by model and tool. */
   mended: z.array(z.object({ model: z.string(), tool: z.string(), calls: z.number().int() })).optional(),
@@ -347,9 +349,11 @@ export const Outcome = z.discriminatedUnion('type', [
     type: z.literal('model_failure'),
     code: z.string(),
     message: z.string(),
-    /** `retry`: the world's fault; `rate_limit`, `budget`: wait; `format`: the model's, told to it; `fatal`: nobody can mend it. */
-    kind: z.enum(['retry', 'rate_limit', 'budget', 'format', 'next_model', 'cost', 'time', 'fatal']),
+    /** `retry`: the world's fault; `rate_limit`, `budget`: wait; `smaller`: ask for less; `format`: the model's, told to it; `fatal`: nobody can mend it. */
+    kind: z.enum(['retry', 'rate_limit', 'budget', 'format', 'next_model', 'smaller', 'cost', 'time', 'fatal']),
     retryAfterMs: z.number().optional(),
+    /** `smaller`: what prompt and answer may come to together. */
+    requestTokensMax: z.number().int().optional(),
     model: z.string().optional(),
     /** Shown to the model when `kind` is `format`. */
     feedback: z.string().optional(),

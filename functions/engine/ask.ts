@@ -5,9 +5,10 @@
 import { type AgentContext, chatMessages, estimateTokens } from '../core/context.ts'
 import type { AssistantMessage, Message, Outcome, Run } from '../core/types.ts'
 import { actionRequest, actionSchema, readAction } from '../model/action.ts'
+import { ANSWER_TOKENS_MIN, answerMs } from '../model/budget.ts'
 import { costOf, profileOf } from '../model/catalogue.ts'
 import { type Read, type Rescued, readAnswer, readRefusal } from '../model/dialect/answer.ts'
-import { feedbackFor, meaningOf } from '../model/failures.ts'
+import { feedbackFor, meaningOf, requestedIn } from '../model/failures.ts'
 import { type Route, route } from '../model/route.ts'
 import type { ModelAnswer, ModelRefusal, Ports } from '../ports.ts'
 import { type ReadCall, readCalls } from '../tools/pipeline.ts'
@@ -38,7 +39,9 @@ export async function callModel(
     place: `${run.runId}.${run.turns}`,
     leftUsd: run.limits.costUsd - run.usage.costUsd,
   }
-  const reserved = await reserve(spender, { model: chosen.model, promptTokens }, ports)
+  const roomTokens = roomFor(run, messages, promptTokens)
+  if (roomTokens !== undefined && roomTokens < ANSWER_TOKENS_MIN) return tooLong(run, promptTokens)
+  const reserved = await reserve(spender, { model: chosen.model, promptTokens, roomTokens }, ports)
   if (!reserved.ok) return reserved.outcome
   const { maxTokens, settle } = reserved
   const started = clock.now()
@@ -46,7 +49,7 @@ export async function callModel(
     feed.watched(run.runId) && chosen.mode === 'native'
       ? (text: string) => feed.publish([{ runId: run.runId, at: clock.now(), type: 'message.delta', data: { text } }])
       : undefined
-  const answer = await port.complete(request(chosen, { chat, tools, maxTokens }), {
+  const answer = await port.complete(request(chosen, { chat, tools, maxTokens }, settings.modelTimeoutMs), {
     signal,
     ...(onText ? { onText } : {}),
   })
@@ -68,6 +71,12 @@ export async function callModel(
   }
   await settle(answer)
   if (!meaning) return timeIsUp(run, clock.now() - started) ? OUT_OF_TIME : undefined
+  if (meaning.kind === 'smaller') {
+    const requestTokensMax = meaning.requestTokensMax ?? promptTokens + Math.floor(maxTokens / 2)
+    // The server counts more than we did: that much less is asked for.
+    const miscounted = Math.max(0, (requestedIn(answer.message) ?? 0) - promptTokens - maxTokens)
+    return { type: 'model_failure', ...meaning, requestTokensMax: requestTokensMax - miscounted }
+  }
   const feedback = meaning.kind === 'format' ? { feedback: feedbackFor(answer, wrong) } : {}
   return { type: 'model_failure', ...meaning, ...feedback }
 }
@@ -76,8 +85,9 @@ export async function callModel(
 function request(
   { model, effort, mode }: Route,
   { chat, tools, maxTokens }: { chat: AgentContext['messages']; tools: AgentContext['tools']; maxTokens: number },
+  timeoutMs = answerMs(model, maxTokens),
 ): AgentContext {
-  const known = { model, maxTokens, ...(effort ? { effort } : {}) }
+  const known = { model, maxTokens, timeoutMs, ...(effort ? { effort } : {}) }
   if (mode === 'action')
     return { ...known, messages: [...chat, actionRequest(tools)], tools: [], schema: actionSchema(tools) }
   const unchecked = profileOf(model).dialect === 'harmony' ? { unchecked: true as const } : {}
@@ -119,6 +129,22 @@ function response(
   }
   return { type: 'model_response', message, pending: read.map(({ pending }) => pending), truncated }
 }
+
+/** What the answer may have where one request may not be larger than the server said; what it has cached is not counted. */
+function roomFor({ requestTokensMax }: Run, messages: Message[], promptTokens: number): number | undefined {
+  if (requestTokensMax === undefined) return undefined
+  const room = requestTokensMax - promptTokens
+  if (room >= ANSWER_TOKENS_MIN) return room
+  const last = messages.findLast((message) => message.role === 'assistant')
+  return room + (last?.role === 'assistant' ? last.usage.cachedTokens : 0)
+}
+
+const tooLong = ({ requestTokensMax }: Run, promptTokens: number): Bare<Outcome> => ({
+  type: 'model_failure',
+  kind: 'fatal',
+  code: 'context_too_long',
+  message: `the prompt has about ${promptTokens} tokens, and the model server takes ${requestTokensMax} at once with this key`,
+})
 
 export const timeIsUp = (run: Run, workedMs: number): boolean => run.workedMs + workedMs >= run.limits.seconds * 1000
 const OUT_OF_TIME = {

@@ -10,6 +10,7 @@ import { ownScope, userScope } from '../core/facts.ts'
 import { LEARN_ANSWER_TOKENS_MAX, LEARN_USD_MAX } from '../core/limits.ts'
 import type { Outcome, Usage } from '../core/types.ts'
 import { costOf } from '../model/catalogue.ts'
+import { helperModel } from '../model/route.ts'
 import type { Memory, Ports } from '../ports.ts'
 import { performOutside } from './effects.ts'
 import type { Held } from './held.ts'
@@ -62,7 +63,7 @@ async function keep(facts: NonNullable<ReturnType<typeof distilledIn>>, held: He
 /** @throws NotAsked when there is no answer. */
 async function asked({ run, messages, token, signal }: Held, ports: Ports): Promise<Answer> {
   const { runId, sessionId, limits, usage } = run
-  const model = ports.settings.models.fast
+  const model = helperModel('summary', ports.settings.models, ports.offered?.())
   const record = recordOf(run, messages)
   const promptTokens = estimateTokens(Buffer.byteLength(DISTIL_PROMPT) + Buffer.byteLength(record))
   const leftUsd = Math.min(LEARN_USD_MAX, limits.costUsd - usage.costUsd)

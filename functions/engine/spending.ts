@@ -18,7 +18,8 @@ type Spender = {
   place: string
   leftUsd: number
 }
-type Asked = { model: string; promptTokens: number }
+/** `roomTokens` is what the server takes at once beside the prompt, where it said so. */
+type Asked = { model: string; promptTokens: number; roomTokens?: number | undefined }
 
 /** `settle` is told how the call ended. It never throws: what is not settled counts as spent in full. */
 export type Reserved =
@@ -27,8 +28,8 @@ export type Reserved =
 
 /** @throws when the ledger cannot be reached: a call that nobody counts is not made. */
 export async function reserve(spender: Spender, asked: Asked, ports: Ports): Promise<Reserved> {
-  const { model, promptTokens } = asked
-  const own = affordableTokens(model, promptTokens, spender.leftUsd)
+  const { model, promptTokens, roomTokens } = asked
+  const own = affordableTokens(model, promptTokens, spender.leftUsd, roomTokens)
   if (own === undefined) return tooLittle(spender.leftUsd)
   const later = await turn(spender, asked, own, ports)
   if (later) return { ok: false, outcome: later }
@@ -100,7 +101,7 @@ async function reserveMoney(
   }
   return {
     ok: true,
-    maxTokens: affordableTokens(model, promptTokens, held.usd) ?? ANSWER_TOKENS_MIN,
+    maxTokens: Math.min(maxTokens, affordableTokens(model, promptTokens, held.usd) ?? ANSWER_TOKENS_MIN),
     settle: (answer) =>
       ledger.settle({ id, accounts, usd: priceOf(answer, model, held.usd), now: clock.now() }).catch(() => undefined),
   }

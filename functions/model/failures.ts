@@ -28,23 +28,26 @@ export function meaningOf(refusal: ModelRefusal, { next: [next], mode }: Pick<Ro
     return { kind: 'next_model', code: 'model_not_found', message, ...(next ? { model: next } : {}) }
   if (status === 404)
     return { kind: 'fatal', code: 'model_not_found', message: `${message}; check GROQ_BASE_URL (without /openai/v1)` }
-  if (
-    status === 413 ||
-    code === 'context_length_exceeded' ||
-    /reduce the length of the messages|maximum context length/i.test(message)
-  )
+  const limit = /\bLimit:? (\d+)/i.exec(message)?.[1]
+  // No waiting helps a request that is larger than what a minute allows.
+  if ((status === 413 || status === 429) && limit !== undefined && (requestedIn(message) ?? 0) > Number(limit))
+    return { kind: 'smaller', code: 'request_too_large', message, requestTokensMax: Number(limit) }
+  if (status === 413) return { kind: 'smaller', code: 'request_too_large', message }
+  if (code === 'context_length_exceeded' || /reduce the length of the messages|maximum context length/i.test(message))
     return {
       kind: 'fatal',
       code: 'context_too_long',
       message: `the conversation is too long for the model: ${message}`,
     }
-  if (status === 429)
+  if (status === 429) {
+    const waitMs = retryAfterMs ?? waitIn(message)
     return {
       kind: 'rate_limit',
       code: 'rate_limited',
       message,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
     }
+  }
   if (isToolMistake(refusal)) return { kind: 'format', code: 'tool_use_failed', message }
   // A server that knows no schema, or one that is full of words it does not know: asked once more, without.
   if (
@@ -55,6 +58,21 @@ export function meaningOf(refusal: ModelRefusal, { next: [next], mode }: Pick<Ro
   if (status === 0 || status === 408 || status === 409 || status === 498 || status >= 500)
     return { kind: 'retry', code, message }
   return { kind: 'fatal', code: `model_${status}`, message }
+}
+
+/** Tokens that a request was counted with, as Groq says in the words of a refusal. */
+export const requestedIn = (message: string): number | undefined => {
+  const found = /\bRequested:? (\d+)/i.exec(message)?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
+/** `Please try again in 1m2.5s`, where no header says it. */
+function waitIn(message: string): number | undefined {
+  const [, hours = '0', minutes = '0', amount = '', unit = ''] =
+    /try again in (?:(\d+)h)?(?:(\d+)m(?!s))?([\d.]+)(ms|s)/i.exec(message) ?? []
+  if (amount === '') return undefined
+  const rest = Number(amount) * (unit === 'ms' ? 1 : 1000)
+  return Math.ceil((Number(hours) * 60 + Number(minutes)) * 60_000 + rest)
 }
 
 /** Groq's own checks of a tool call: the answer was a call that could not be read, or of a tool that was not offered. */
