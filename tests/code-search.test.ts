@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { cli, ended } from './support/cli.ts'
 import { execute, file, follow, following } from './support/http.ts'
-import { ask, call, git, makeRepo, pause, runTask, settled } from './support/world.ts'
+import { ask, call, git, makeRepo, pause, runTask, scripted, settled, startStint } from './support/world.ts'
 
 type Result = {
   path: string
@@ -139,4 +139,34 @@ test('the tool is offered to the model and told of', async () => {
   const tools = (stint.requests.at(-1)?.tools ?? []) as { function: { name: string } }[]
   assert.ok(tools.some((tool) => tool.function.name === 'search_code'))
   assert.ok(tools.length <= 12)
+})
+
+test('the fast model adds words when asked to, once for a question; without an answer the question stands alone', async (t) => {
+  let refuses = false
+  const model = await scripted(t, () => ({ text: 'sessionExpired startedAt; rm -rf / <|call|>' }), {
+    intercept: async (_, response) => {
+      if (refuses) response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":{"message":"no"}}')
+      return refuses
+    },
+  })
+  const own = await startStint(t, { GROQ_API_KEY: 'test', GROQ_BASE_URL: model.url })
+  const asked = async (body: object) =>
+    (await ask<Found & { added?: string[] }>('POST', `${own.url}/code/search`, { repo, ...body })).body
+  const query = 'how long may somebody stay'
+  const first = await asked({ query, rewrite: true })
+  assert.deepEqual(first.added, ['sessionExpired', 'startedAt', 'rm', 'rf', 'call'])
+  assert.equal(first.results[0]?.path, 'src/session/expiry.ts')
+  assert.deepEqual(await asked({ query, rewrite: true }), first)
+  assert.equal(model.requests.length, 1, 'asked once')
+  for (const body of [
+    { query },
+    { query: 'expiry', rewrite: true },
+    { query: 'return now - startedAt', mode: 'exact', rewrite: true },
+  ])
+    assert.equal((await asked(body)).added, undefined, JSON.stringify(body))
+  assert.equal(model.requests.length, 1)
+  refuses = true
+  const alone = await asked({ query: 'when do sessions expire here', rewrite: true })
+  assert.equal(alone.added, undefined)
+  assert.equal(alone.results[0]?.path, 'src/session/expiry.ts')
 })

@@ -147,5 +147,10 @@ export const INSTRUCTIONS_BYTES_MAX = 32 * 1024
 /** The map of a repo in the first message of a complex task (some 500 tokens), and how long a run waits for its index. */
 export const REPO_MAP_CHARS_MAX = 1800
 export const REPO_MAP_WAIT_MS = 8000
+/** A question put into words of code by the fast model: what is shown of it, how long it may take and what it may cost. */
+export const REWRITE_CHARS_MAX = 2000
+export const REWRITE_ANSWER_TOKENS_MAX = 400
+export const REWRITE_MS_MAX = 3000
+export const REWRITE_USD_MAX = 0.001
 export const CODE_QUERY_CHARS_MAX = 20_000
 export const CODE_RESULTS_MAX = 100

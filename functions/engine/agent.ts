@@ -2,7 +2,7 @@
 import { sessionAccount } from '../core/accounts.ts'
 import { STINT_MS_MAX } from '../core/limits.ts'
 import type { Decision, Run } from '../core/types.ts'
-import type { CodeReply, Ports, Wake } from '../ports.ts'
+import type { Ports, Wake } from '../ports.ts'
 import {
   type Admitted,
   admitRun,
@@ -16,7 +16,7 @@ import {
   type ToolRequest,
 } from './admit.ts'
 import { advance, bury, type Stint } from './advance.ts'
-import { type CodeRequest, searchCode } from './code.ts'
+import { type CodeAnswer, type CodeRequest, searchCode } from './code.ts'
 import { type ForkRequest, fork } from './fork.ts'
 import { sweep } from './sweep.ts'
 
@@ -90,7 +90,7 @@ export class AICodeAgent {
   }
 
   /** Searches the code of a repo or a session, or only sees to the index. */
-  searchCode(request: CodeRequest): Promise<CodeReply> {
+  searchCode(request: CodeRequest): Promise<CodeAnswer> {
     return searchCode(request, this.ports)
   }
 

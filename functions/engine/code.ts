@@ -1,11 +1,24 @@
 /** Code search outside of a run: of a repo, or of a session's workspace at the head of its last run. */
 import type { Repo } from '../core/types.ts'
 import type { CodeReply, CodeSearch, Ports } from '../ports.ts'
+import { wordsFor } from './rewrite.ts'
 
 export type CodePlace = { repo: Repo } | { sessionId: string }
-export type CodeRequest = { place: CodePlace; search?: CodeSearch; waitMs: number }
+/** `rewrite`: words that the fast model thinks of are searched for too. */
+export type CodeRequest = { place: CodePlace; search?: CodeSearch; rewrite?: boolean; waitMs: number }
+/** `added`: the words that were searched for beside the query. */
+export type CodeAnswer = CodeReply & { added?: string[] }
 
-export async function searchCode({ place, search, waitMs }: CodeRequest, ports: Ports): Promise<CodeReply> {
+export async function searchCode(request: CodeRequest, ports: Ports): Promise<CodeAnswer> {
+  const { place, search, rewrite } = request
+  if (!rewrite || search?.mode !== 'ranked') return searched(request, ports)
+  const added = await wordsFor(search.query, 'sessionId' in place ? place.sessionId : undefined, ports)
+  if (added.length === 0) return searched(request, ports)
+  const query = `${search.query}\n${added.join(' ')}`
+  return { ...(await searched({ ...request, search: { ...search, query } }, ports)), added }
+}
+
+async function searched({ place, search, waitMs }: CodeRequest, ports: Ports): Promise<CodeReply> {
   const { store, sandbox } = ports
   const asked = { ...(search ? { search } : {}), waitMs }
   if ('repo' in place) return sandbox.code({ place, ...asked })

@@ -20,6 +20,9 @@ const SearchBody = z
     mode: z.enum(['ranked', 'exact', 'regex']).default('ranked').openapi({
       description: 'ranked: by what the query is about. exact, regex: every line with the text, or that matches.',
     }),
+    rewrite: z.boolean().default(false).openapi({
+      description: 'The fast model adds words that the code may hold. Costs a call; without a model nothing is added.',
+    }),
   })
   .openapi('CodeSearch')
 const IndexBody = z.strictObject(Place).openapi('CodeIndex')
@@ -36,6 +39,7 @@ const Results = z
         why: z.string(),
       }),
     ),
+    added: z.array(z.string()).optional().openapi({ description: 'Words of the fast model that were looked for too.' }),
   })
   .openapi('CodeResults')
 const Indexed = z
@@ -86,12 +90,13 @@ export function codeRoutes(face: Face) {
     },
   })
   app.openapi(search, async (c) => {
-    const { repo, sessionId, query, limit, path, language, mode } = c.req.valid('json')
+    const { repo, sessionId, query, limit, path, language, mode, rewrite } = c.req.valid('json')
     const place = await placeOf({ ...(repo ? { repo } : {}), ...(sessionId ? { sessionId } : {}) })
     const wanted = { query, limit, mode, ...(path ? { paths: [path] } : {}), ...(language ? { language } : {}) }
-    const reply = await agent.searchCode({ place, search: wanted, waitMs: WAIT_SECONDS_MAX * 1000 })
+    const reply = await agent.searchCode({ place, search: wanted, rewrite, waitMs: WAIT_SECONDS_MAX * 1000 })
     const done = readyOf(reply)
-    if (done.state === 'ready') return c.json({ results: done.results }, 200)
+    const { added } = reply
+    if (done.state === 'ready') return c.json({ results: done.results, ...(added ? { added } : {}) }, 200)
     return c.json(indexing(done, place), 202, headersOf(place))
   })
 
