@@ -54,6 +54,11 @@ export function sqliteClient(path: string, clock: Pick<Clock, 'sleep'>): SqlClie
         }
       })
     },
+    async purge() {
+      // Removed rows are overwritten in the file, but older pages of it are in the log beside it.
+      const on = await database()
+      told(path, () => on.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+    },
     async close() {
       const on = await opening?.catch(() => undefined)
       if (on?.isOpen) on.close()

@@ -108,7 +108,9 @@ export function sqliteVectors(path: string, clock: Pick<Clock, 'sleep'>): Vector
     },
 
     async forget(sessionId) {
-      run(await database(), 'DELETE FROM vectors WHERE session_id = ?', sessionId)
+      const on = await database()
+      run(on, 'DELETE FROM vectors WHERE session_id = ?', sessionId)
+      on.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     },
 
     async check() {

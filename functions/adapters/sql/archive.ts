@@ -12,7 +12,7 @@ const FROM_SESSION = ['facts', 'preferences', 'schedules', 'api_keys', 'audit', 
 
 type Parser<T> = { parse(value: unknown): T }
 
-export function sqlArchive(db: Pick<SqlClient, 'query' | 'transaction'>, now: () => number): Archive {
+export function sqlArchive(db: Pick<SqlClient, 'query' | 'transaction' | 'purge'>, now: () => number): Archive {
   async function one<T>(parser: Parser<T>, sql: string, id: string): Promise<T | undefined> {
     const [row] = await db.query(sql, [id])
     return row && parser.parse(fromJson(row.body))
@@ -126,6 +126,7 @@ export function sqlArchive(db: Pick<SqlClient, 'query' | 'transaction'>, now: ()
           ),
         ),
       ])
+      await db.purge?.()
       if (!session) return { ok: false }
       const layerIds = layers.map((row) => String(row.layer_id))
       return { ok: true, workspaceId: String(session.workspace_id), layerIds }

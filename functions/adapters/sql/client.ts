@@ -13,6 +13,8 @@ export type SqlClient = {
   query(sql: string, values?: Value[]): Promise<Row[]>
   /** All or nothing. Safe to send again: every statement of ours is. */
   transaction(statements: Statement[]): Promise<Row[][]>
+  /** After a removal: what was removed is on the disk no more. Where the database sees to that by itself, nothing. */
+  purge?(): Promise<void>
   /** Begins a transaction that must be the only one of its kind, where transactions are not alone anyway. */
   alone?: Statement
   close(): Promise<void>

@@ -23,7 +23,8 @@ export function sqlLongTerm(client: SqlClient, { now }: { now(): number }): Long
     })
     return ready
   }
-  const db: Pick<SqlClient, 'query' | 'transaction'> = {
+  const db: Pick<SqlClient, 'query' | 'transaction' | 'purge'> = {
+    ...(client.purge ? { purge: client.purge } : {}),
     query: async (sql, values) => {
       await migrated()
       return client.query(sql, values)

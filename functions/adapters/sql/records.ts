@@ -26,7 +26,7 @@ const SET = COLUMNS.split(', ')
 const ALIVE = '(expires_at IS NULL OR expires_at > $1)'
 
 export function sqlRecords<T extends Common>(
-  db: Pick<SqlClient, 'query' | 'transaction'>,
+  db: Pick<SqlClient, 'query' | 'transaction' | 'purge'>,
   now: () => number,
   { table, parse, key, dueAt }: Kind<T>,
 ): Records<T> {
@@ -98,7 +98,9 @@ export function sqlRecords<T extends Common>(
     },
 
     async delete(id) {
-      return (await db.query(`DELETE FROM ${table} WHERE id = $1 RETURNING id`, [clean(id)])).length > 0
+      const gone = await db.query(`DELETE FROM ${table} WHERE id = $1 RETURNING id`, [clean(id)])
+      if (gone.length > 0) await db.purge?.()
+      return gone.length > 0
     },
 
     async deleteBefore(time, limit) {
