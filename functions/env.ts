@@ -3,10 +3,12 @@
  * back to the embedded default. Nothing else in the functions reads process.env.
  */
 import { createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { RUN_COST_USD_MAX } from './core/limits.ts'
+import { type PolicyRule, PolicyRules } from './core/rules.ts'
 
 const url = z
   .url({ protocol: /^https?$/, error: 'is no http(s) address' })
@@ -18,6 +20,28 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter(Boolean),
 )
+
+/** Rules that the server adds to policy: JSON, or a file that holds it. */
+const policy = z.string().transform((text, context): PolicyRule[] => {
+  try {
+    const parsed = PolicyRules.safeParse(JSON.parse(/^\s*\{/.test(text) ? text : readFileSync(text, 'utf8')))
+    if (parsed.success) return parsed.data.rules
+    for (const { path, message } of parsed.error.issues)
+      context.addIssue({ code: 'custom', message: `${path.join('.') || 'its JSON'}: ${message}` })
+  } catch (error) {
+    const why = error instanceof SyntaxError ? 'is no JSON' : 'names a file that cannot be read'
+    context.addIssue({ code: 'custom', message: `${why}: {"rules": [{"command": "npm publish", "decision": "deny"}]}` })
+  }
+  return []
+})
+/** STINT_POLICY alone, for who judges a line and starts no server. */
+export function readPolicy(source: Record<string, string | undefined> = process.env): PolicyRule[] {
+  const text = source.STINT_POLICY ?? ''
+  const parsed = text.trim() === '' ? undefined : policy.safeParse(text)
+  if (parsed && !parsed.success)
+    throw new InvalidEnvironment(parsed.error.issues.map(({ message }) => `STINT_POLICY ${message}`))
+  return parsed?.data ?? []
+}
 
 const SCOPES = ['run', 'read', 'approve', 'admin']
 
@@ -113,6 +137,7 @@ const Schema = z.object({
   GITHUB_API_URL: url.optional(),
   STINT_ROLE: z.enum(['all', 'api', 'worker'], { error: 'must be all, api or worker' }).default('all'),
   STINT_ISOLATION: z.enum(['auto', 'none'], { error: 'must be auto or none' }).default('auto'),
+  STINT_POLICY: policy.optional(),
   STINT_HOME: z.string().default(() => join(homedir(), '.stint')),
   PORT: z.coerce
     .number({ error: 'is no number' })

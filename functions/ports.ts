@@ -10,6 +10,7 @@ import type { AgentContext } from './core/context.ts'
 import type { Whose } from './core/facts.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
 import type { ApiKey, AuditEntry, CustomTool, Fact, Preference, Schedule } from './core/records.ts'
+import type { PolicyRule } from './core/rules.ts'
 import type {
   Event,
   Feedback,
@@ -708,6 +709,8 @@ export type Settings = {
   learns?: boolean
   /** How long one answer of the model may take; unset: by what is known of its speed. */
   modelTimeoutMs?: number | undefined
+  /** What the server adds to policy. */
+  rules?: PolicyRule[]
   /** What all runs of a session, of a day may spend together. */
   shared?: SharedLimits
 }

@@ -129,6 +129,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
       learns: env.STINT_LEARN === 'on',
       costUsdMax: env.STINT_MAX_COST_RUN_USD ?? RUN_COST_USD_MAX,
       modelTimeoutMs: env.STINT_MODEL_TIMEOUT_SECONDS && env.STINT_MODEL_TIMEOUT_SECONDS * 1000,
+      ...(env.STINT_POLICY ? { rules: env.STINT_POLICY } : {}),
       shared: limits,
     },
     clock: systemClock,

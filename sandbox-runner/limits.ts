@@ -106,3 +106,5 @@ export const DIAGNOSTIC_FILES_MAX = 200
 export const DIAGNOSTICS_MAX = 60
 /** After an edit, of one file. */
 export const FRESH_PROBLEMS_MAX = 5
+/** Rules a repo may add to policy. */
+export const REPO_RULES_MAX = 200

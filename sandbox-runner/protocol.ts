@@ -132,6 +132,19 @@ export type Request = z.infer<typeof Request>
 export const Failure = z.object({ ok: z.literal(false), code: z.string(), message: z.string(), retry: z.boolean() })
 export type Failure = z.infer<typeof Failure>
 
+const ruleText = z.string().min(1).max(200)
+/** A rule of the repo's own: it can only hold back. */
+export const NarrowingRule = z
+  .object({
+    command: ruleText.optional(),
+    tool: ruleText.optional(),
+    path: ruleText.optional(),
+    decision: z.enum(['approve', 'deny']),
+    reason: ruleText.optional(),
+  })
+  .refine(({ command, tool, path }) => [command, tool, path].filter((about) => about !== undefined).length === 1)
+export type NarrowingRule = z.infer<typeof NarrowingRule>
+
 export const Facts = z.object({
   name: z.string(),
   branch: z.string().optional(),
@@ -140,6 +153,8 @@ export const Facts = z.object({
   top: z.array(z.string()),
   testCommand: z.string().optional(),
   instructions: z.array(z.object({ path: z.string(), text: z.string() })),
+  /** What the repo adds to policy; it can only be stricter. */
+  rules: z.array(NarrowingRule).optional(),
 })
 export type Facts = z.infer<typeof Facts>
 

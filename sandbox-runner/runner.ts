@@ -34,6 +34,7 @@ import {
 } from './protocol.ts'
 import { readJson, replaceFile } from './workspace/beside.ts'
 import { withoutSecrets } from './workspace/clone.ts'
+import { readRules } from './workspace/config.ts'
 import { diffStat, diffText } from './workspace/diff.ts'
 import { ObjectStore } from './workspace/objects.ts'
 import { localPath, locate, makeTree, nameOf, type Start, standing } from './workspace/source.ts'
@@ -386,10 +387,12 @@ function describe(workspace: Workspace): Omit<Facts, 'name' | 'branch' | 'commit
   const top = new Set(files.map((path) => (path.includes('/') ? `${path.slice(0, path.indexOf('/'))}/` : path)))
   const agents = files.filter((path) => path === 'AGENTS.md')
   const testCommand = testCommandOf(workspace)?.command
+  const rules = readRules(repoText(workspace, '.stint/config.json'))
   return {
     files: files.length,
     top: [...top].slice(0, 60),
     ...(testCommand ? { testCommand } : {}),
+    ...(rules.length > 0 ? { rules } : {}),
     instructions: agents.flatMap((path) => {
       const text = repoText(workspace, path)
       return text === undefined ? [] : [{ path, text: text.slice(0, INSTRUCTIONS_CHARS_MAX) }]

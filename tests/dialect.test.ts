@@ -47,7 +47,7 @@ function performed({ given }: Case) {
           usage,
         })
       : readRefusal({ ok: false, status: 400, code: 'tool_use_failed', message, failedGeneration: failed })
-  const calls = 'calls' in read ? readCalls(read.calls, ids, 'none') : []
+  const calls = 'calls' in read ? readCalls(read.calls, ids, { isolation: 'none' }) : []
   return {
     content: 'calls' in read ? read.content : undefined,
     refused: calls.filter(({ pending }) => pending.refusal).length,

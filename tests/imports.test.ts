@@ -77,7 +77,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/(server|env|version)\.ts$/,
       /^functions\/telemetry\//,
       /^functions\/routes\/views\.ts$/,
-      /^functions\/core\/(policy\/command|types)\.ts$/,
+      /^functions\/core\/(policy\/command|rules|types)\.ts$/,
       /^sandbox-runner\/server\.ts$/,
       /^node:/,
       /^zod$/,

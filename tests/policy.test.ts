@@ -102,11 +102,13 @@ test('long lines made to be slow get a verdict', () => {
 })
 
 test('tools: a write of a protected file is asked about, a command is judged as a line', () => {
-  const write = (path: string) => judge({ tool: 'write_file', risk: 'write', input: { path, content: '' } }, 'microvm')
+  const write = (path: string) =>
+    judge({ tool: 'write_file', risk: 'write', input: { path, content: '' } }, { isolation: 'microvm' })
   assert.equal(write('src/a.ts').decision, 'allow')
   for (const path of ['.npmrc', './.github/workflows/ci.yml', 'sub/.gitattributes', '.husky/pre-commit'])
     assert.deepEqual(write(path), { decision: 'approve', reason: `${path} is a protected file`, part: path })
-  const run = (command: string) => judge({ tool: 'run_command', risk: 'execute', input: { command } }, 'none')
+  const run = (command: string) =>
+    judge({ tool: 'run_command', risk: 'execute', input: { command } }, { isolation: 'none' })
   assert.deepEqual(run('git status'), judgeCommand('git status'))
   assert.equal(run('git push').decision, 'approve')
 })

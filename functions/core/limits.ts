@@ -51,6 +51,9 @@ export const READS_AT_ONCE_MAX = 8
 export const COMMAND_CHARS_MAX = 32_768
 export const COMMANDS_PER_LINE_MAX = 100
 export const COMMAND_DEPTH_MAX = 5
+/** Rules a server or a repo may add to policy, and the length of one text in them. */
+export const POLICY_RULES_MAX = 200
+export const POLICY_RULE_CHARS_MAX = 200
 /** How much of a line a verdict shows, and how long its reason may be. */
 export const COMMAND_PART_CHARS_MAX = 200
 /** Calls in one model message; more are answered with an error so that the model sends them again in parts. */

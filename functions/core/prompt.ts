@@ -3,6 +3,7 @@
  * finds its prefix cached; what is particular to the repo and the task is in the first user message.
  */
 import { INSTRUCTIONS_BYTES_MAX } from './limits.ts'
+import type { PolicyRule } from './rules.ts'
 import type { Message, Run } from './types.ts'
 
 export const SYSTEM_PROMPT = `You are Stint, a coding agent. You work through tools in a copy of a git repository; nobody watches, and a person reads your answer when you are done.
@@ -26,6 +27,8 @@ export type WorkspaceFacts = {
   top: string[]
   testCommand?: string | undefined
   instructions: { path: string; text: string }[]
+  /** What the repo adds to policy. */
+  rules?: PolicyRule[] | undefined
   /** The definitions that matter most for the task. */
   map?: string | undefined
 }

@@ -44,7 +44,8 @@ function transition(run: Run, outcome: Outcome): Move {
   switch (outcome.type) {
     case 'prepared': {
       if (action.type !== 'prepare') return stay(run)
-      const ready: Run = { ...run, start: run.start ?? outcome.head, head: outcome.head }
+      const { head, rules, pending = run.pending } = outcome
+      const ready: Run = { ...run, start: run.start ?? head, head, pending, ...(rules ? { rules } : {}) }
       return run.kind === 'tool'
         ? schedule(ready, outcome, outcome.messages)
         : nextTurn(ready, outcome, outcome.messages)

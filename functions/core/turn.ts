@@ -137,7 +137,7 @@ export function foldResults(run: Run, outcome: Outcome): Run {
 
 /** What was agreed to beforehand stays so, unless it must always be asked about. */
 const verdictOf = ({ verdict }: PendingCall, found: Verdict): Verdict =>
-  verdict.decision === 'allow' && !found.always ? verdict : found
+  verdict.decision === 'deny' || (verdict.decision === 'allow' && !found.always) ? verdict : found
 
 /** Holds a call until somebody decides, or its time is up and it counts as refused. */
 const hold = (run: Run, outcome: Outcome, call: PendingCall, messages: Message[]): Move => {

@@ -4,6 +4,7 @@
  * Times are epoch milliseconds; money is US dollars; the HTTP face turns them into its own forms (routes/views.ts).
  */
 import { z } from 'zod'
+import { PolicyRule } from './rules.ts'
 
 // ---- small words -----------------------------------------------------------------------------------------------
 
@@ -269,6 +270,8 @@ export const Run = z.object({
   approval: ApprovalMode,
   /** `auto`, `scripted`, or a model id. */
   model: z.string(),
+  /** What the repo adds to policy, as it said when the workspace was made. */
+  rules: z.array(PolicyRule).optional(),
   /** Hashes of calls approved for the rest of the run. */
   remembered: z.array(z.string()),
   repo: Repo.optional(),
@@ -336,7 +339,14 @@ export type WorkspaceChange = z.infer<typeof WorkspaceChange>
 
 /** The fate of one performed action. `Envelope` fields ride on each: when, how long it worked, what people sent. */
 export const Outcome = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('prepared'), head: SnapshotRef, messages: z.array(Message) }),
+  z.object({
+    type: z.literal('prepared'),
+    head: SnapshotRef,
+    messages: z.array(Message),
+    rules: z.array(PolicyRule).optional(),
+    /** Held calls, judged again by those rules. */
+    pending: z.array(PendingCall).optional(),
+  }),
   z.object({
     type: z.literal('model_response'),
     message: Message,

@@ -20,6 +20,7 @@ import type {
 import { isScripted } from '../model/catalogue.ts'
 import type { Ports } from '../ports.ts'
 import { readCall } from '../tools/pipeline.ts'
+import { policingOf } from './policing.ts'
 
 export type RunRequest = {
   task: string
@@ -73,7 +74,7 @@ export async function admitTool(
   const { call, pending } = readCall(
     { id: '', name: tool, arguments: JSON.stringify(input) },
     ports.ids,
-    await ports.sandbox.isolation(),
+    await policingOf(ports),
   )
   const message: Message = { role: 'assistant', content: '', calls: [call], model: '', usage: NOTHING_USED }
   const request = { task: `${tool} ${pending.preview}`.slice(0, 200), ...rest }

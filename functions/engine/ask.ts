@@ -14,6 +14,7 @@ import type { ModelAnswer, ModelRefusal, Ports } from '../ports.ts'
 import { type ReadCall, readCalls } from '../tools/pipeline.ts'
 import { offeredTools } from '../tools/registry.ts'
 import type { Held } from './held.ts'
+import { policingOf } from './policing.ts'
 import { reserve } from './spending.ts'
 
 export type Bare<T> = T extends unknown ? Omit<T, 'at' | 'workedMs' | 'inbox'> : never
@@ -24,7 +25,7 @@ export async function callModel(
   { run, messages, token, signal }: Held,
   ports: Ports,
 ): Promise<Bare<Outcome> | undefined> {
-  const { model: port, ids, sandbox, settings, feed, clock } = ports
+  const { model: port, ids, settings, feed, clock } = ports
   const tools = [...offeredTools()]
   const chat = chatMessages(messages)
   const promptTokens = promptTokensOf(
@@ -58,11 +59,11 @@ export async function callModel(
     // Some servers say that a call is whole when it ran into the limit.
     const truncated = answer.truncated || answer.usage.outputTokens >= maxTokens
     const read = chosen.mode === 'action' ? readAction({ ...answer, truncated }) : readAnswer({ ...answer, truncated })
-    return response(chosen, read, readCalls(read.calls, ids, await sandbox.isolation()), answer.usage, truncated)
+    return response(chosen, read, readCalls(read.calls, ids, await policingOf(ports, run)), answer.usage, truncated)
   }
   const meaning = answer.code === 'aborted' ? undefined : meaningOf(answer, chosen)
   const saved: Rescued = meaning?.kind === 'format' ? readRefusal(answer) : { ok: false }
-  const calls = saved.ok ? readCalls(saved.calls, ids, await sandbox.isolation()) : []
+  const calls = saved.ok ? readCalls(saved.calls, ids, await policingOf(ports, run)) : []
   const wrong = saved.ok ? calls.find(({ pending }) => pending.refusal)?.pending.refusal?.message : saved.why
   if (saved.ok && wrong === undefined) {
     const usage = estimated(answer, promptTokens, maxTokens)

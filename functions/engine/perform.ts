@@ -9,7 +9,7 @@ import { needsPlan, openingMessages } from '../core/prompt.ts'
 import type { Action, Layer, Message, Outcome, Run, ToolCall, WorkspaceChange } from '../core/types.ts'
 import type { Ports, Prepared } from '../ports.ts'
 
-import { type PerformedCalls, type Performing, performCalls, readCall } from '../tools/pipeline.ts'
+import { type PerformedCalls, type Performing, performCalls, readCall, rejudged } from '../tools/pipeline.ts'
 
 import { archiveRun } from './archive.ts'
 import { type Bare, callModel, timeIsUp } from './ask.ts'
@@ -18,6 +18,7 @@ import { deliver } from './deliver.ts'
 import type { Held } from './held.ts'
 import { whatIsKnown } from './known.ts'
 import { learn } from './learn.ts'
+import { policingOf } from './policing.ts'
 import { reachOf } from './reach.ts'
 
 /** What `step` is given, without its envelope; `layers` go into the commit beside it. */
@@ -59,7 +60,7 @@ async function performAction(held: Held, ports: Ports): Promise<Effect | undefin
     case 'check':
       return check(held, ports)
     case 'deliver':
-      return { outcome: deliver(held.run), layers: [] }
+      return { outcome: deliver(held.run, await policingOf(ports, held.run)), layers: [] }
     case 'notify':
       return { outcome: await notify(held, ports), layers: [] }
     case 'learn':
@@ -94,11 +95,25 @@ async function prepare({ run, messages: had, token, signal }: Held, ports: Ports
   const prepared = await ports.sandbox.prepare({ runId, workspaceId, fence: token, ...known, layers, signal })
   if (!prepared.ok) return { outcome: { type: 'sandbox_failure', ...failure(prepared) }, layers: [] }
   // A forked run brings its transcript along.
-  if (run.kind !== 'agent' || had.length > 0)
-    return { outcome: { type: 'prepared', head: prepared.head, messages: [] }, layers: prepared.layers }
+  const { rules } = prepared.facts
+  if (run.kind !== 'agent' || had.length > 0) {
+    const pending = rules && (await judgedAgain({ ...run, rules }, had, ports))
+    const told = { ...(rules ? { rules } : {}), ...(pending ? { pending } : {}) }
+    return { outcome: { type: 'prepared', head: prepared.head, messages: [], ...told }, layers: prepared.layers }
+  }
   const map = await mapFor(run, prepared, layers, ports)
   const messages = openingMessages(run, { ...prepared.facts, ...(map ? { map } : {}) }, earlier, await knowing)
-  return { outcome: { type: 'prepared', head: prepared.head, messages }, layers: prepared.layers }
+  return {
+    outcome: { type: 'prepared', head: prepared.head, messages, ...(rules ? { rules } : {}) },
+    layers: prepared.layers,
+  }
+}
+
+/** A tool's call was judged before its repo was there, and the repo may hold it back. */
+async function judgedAgain(run: Run, messages: Message[], ports: Ports): Promise<Run['pending']> {
+  const calls = messages.flatMap((message) => (message.role === 'assistant' ? message.calls : []))
+  const policing = await policingOf(ports, run)
+  return run.pending.map((call) => rejudged(call, calls, policing))
 }
 
 async function runTools(held: Held, callIds: string[], ports: Ports): Promise<Effect | undefined> {
@@ -134,7 +149,7 @@ async function check(held: Held, ports: Ports): Promise<Effect | undefined> {
   const { call, pending } = readCall(
     { id: '', name: tests.tool, arguments: tests.arguments },
     ids,
-    await ports.sandbox.isolation(),
+    await policingOf(ports, held.run),
   )
   const { decision } = pending.verdict
   const allowed =

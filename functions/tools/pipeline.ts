@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto'
 import { alike } from '../core/alike.ts'
 import { CALLS_PER_MESSAGE_MAX, PREVIEW_CHARS_MAX } from '../core/limits.ts'
-import { judge } from '../core/policy.ts'
-import type { Isolation, Message, PendingCall, Risk, ToolCall, ToolError, ToolResult, Verdict } from '../core/types.ts'
+import { judge, type Policing } from '../core/policy.ts'
+import type { Message, PendingCall, Risk, ToolCall, ToolError, ToolResult, Verdict } from '../core/types.ts'
 import { errorText } from '../core/verdicts.ts'
 import type { Clock, ForgeRefusal, Ids, Sandbox } from '../ports.ts'
 import { type Answer, type FunctionTool, type Look, type Reach, TryAgain } from './define.ts'
@@ -18,11 +18,11 @@ export type RawCall = { id: string; name: string; arguments: string; mended?: st
 export type ReadCall = { call: ToolCall; pending: PendingCall }
 
 /** What the model said, as calls of ours. Never throws: what does not fit becomes a refusal the model can mend. */
-export function readCalls(raw: RawCall[], ids: Ids, isolation: Isolation): ReadCall[] {
+export function readCalls(raw: RawCall[], ids: Ids, policing: Policing): ReadCall[] {
   const seen = new Set<string>()
   return raw.map((said, i) => {
     // An id is kept byte for byte, unless two calls share it: the next request would be refused.
-    const read = readCall(seen.has(said.id) ? { ...said, id: '' } : said, ids, isolation)
+    const read = readCall(seen.has(said.id) ? { ...said, id: '' } : said, ids, policing)
     seen.add(said.id)
     if (i < CALLS_PER_MESSAGE_MAX) return read
     const refusal = {
@@ -37,7 +37,7 @@ export function readCalls(raw: RawCall[], ids: Ids, isolation: Isolation): ReadC
 export function readCall(
   { id, name: given, arguments: text, mended, problem }: RawCall,
   ids: Ids,
-  isolation: Isolation,
+  policing: Policing,
 ): ReadCall {
   const callId = ids.next('call')
   const modelCallId = id === '' ? callId : id
@@ -69,9 +69,17 @@ export function readCall(
     })
   const input = validate(entry, parsed)
   if ('code' in input) return refuse(input)
-  const verdict: Verdict = judge({ tool: name, risk, input: input.value as Record<string, unknown> }, isolation)
+  const verdict: Verdict = judge({ tool: name, risk, input: input.value as Record<string, unknown> }, policing)
   const looks = entry.runs === 'function' && entry.tool.look !== undefined
   return { call, pending: { ...base, verdict, ...(looks ? { look: true } : {}) } }
+}
+
+/** A call that waits, judged once more by what is known now. */
+export function rejudged(pending: PendingCall, calls: ToolCall[], policing: Policing): PendingCall {
+  const call = calls.find(({ callId }) => callId === pending.callId)
+  if (!call || pending.refusal) return pending
+  const { tool, risk } = pending
+  return { ...pending, verdict: judge({ tool, risk, input: inputOf(call) as Record<string, unknown> }, policing) }
 }
 
 export type Performing = {

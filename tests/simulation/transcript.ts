@@ -55,7 +55,7 @@ function performed(told: Told, call: ToolCall, result: ToolResult, cancelled: bo
 export function needsApproval(tool: string, args: string): boolean {
   const risk = RISKS[tool]
   if (!risk) return false
-  return judge({ tool, risk, input: JSON.parse(args) as Input }, 'none').decision === 'approve'
+  return judge({ tool, risk, input: JSON.parse(args) as Input }, { isolation: 'none' }).decision === 'approve'
 }
 
 const RISKS: Record<string, 'write' | 'execute'> = {
