@@ -49,7 +49,7 @@ export const SANDBOX_ATTEMPTS_MAX = 4
 export const READS_AT_ONCE_MAX = 8
 /** A command line that policy reads; a longer one belongs into a file. Commands in it, and scripts given to scripts. */
 export const COMMAND_CHARS_MAX = 32_768
-export const COMMANDS_PER_LINE_MAX = 100
+export const COMMANDS_PER_LINE_MAX = 50
 export const COMMAND_DEPTH_MAX = 5
 /** Rules a server or a repo may add to policy, and the length of one text in them. */
 export const POLICY_RULES_MAX = 200

@@ -67,7 +67,7 @@ export const git: Rule = (call) => {
     const paths = [
       ...operands.slice(pattern),
       ...options.flatMap(({ name: option, value }) =>
-        value && !/^(S|G|e|grep|format|pretty|author|committer)$/.test(option) ? [value] : [],
+        value && !/^(S|G|L|e|grep|format|pretty|author|committer)$/.test(option) ? [value] : [],
       ),
     ]
     return [
@@ -75,6 +75,10 @@ export const git: Rule = (call) => {
       ...(call.moved ? found('runs', 'another folder may bring a git configuration of its own', part) : []),
       ...present(paths.map((arg) => gitPath(name, arg, part))),
       ...posing(rest, part),
+      // Files that git does not know are read too, as grep would.
+      ...(name === 'grep' && optionsIn(rest).some((text) => /^--(no-index|untr)/.test(text))
+        ? found('runs', 'reads files that git does not know, also those that may hold secrets', part)
+        : []),
     ]
   }
   const harm = HARMS.find(([pattern]) => pattern.test([name, ...rest.map(({ shape }) => shape)].join(' ')))
@@ -165,7 +169,7 @@ function dangerous(name: string, rest: Arg[], part: string): Finding[] {
     ...(writes
       ? found(name === 'format-patch' ? 'changes' : 'hides', `git ${name} ${writes} writes a file`, part)
       : []),
-    ...(rest.some(({ shape }) => /%G/.test(shape)) ? found('hides', 'git runs gpg for %G', part) : []),
+    ...(rest.some(({ shape }) => /%G|%\(signature/.test(shape)) ? found('hides', 'git runs gpg for %G', part) : []),
     ...(helps ? found('runs', 'git help may run a viewer', part) : []),
   ]
 }

@@ -93,7 +93,10 @@ const lookup: Rule = ({ args, part, program }) =>
 const ssh: Rule = ({ args, part, program }) =>
   args.some(({ shape }) => /^-([oFJeWLRDwS]|-rsh|-rsync-path)|Proxy|LocalCommand|^ext::/i.test(shape))
     ? found('hides', `${program} may run a program or open a tunnel`, part)
-    : found('reaches', `${program} reaches another machine`, part)
+    : [
+        ...present(args.map((arg) => readingOf(arg, part))).filter(({ effect }) => effect === 'harms'),
+        ...found('reaches', `${program} reaches another machine`, part),
+      ]
 
 const socket: Rule = ({ args, part, program }) =>
   args.some(({ shape }) => /^-\w*[ec]|^--(exec|sh-exec|lua-exec)|EXEC:|SYSTEM:|SHELL:/i.test(shape))

@@ -19,6 +19,9 @@ const SAMPLES = `.env .envrc .env.local .env.production .netrc .npmrc .pypirc .p
 )
 const SAMPLE_DIRS = ['.aws', '.ssh', '.gnupg', '.kube', '.docker', '.git', '..']
 /** Files that make tools run code, or change what Stint may do. */
+/** Names that often hold a secret and often none: asked about. */
+const DOUBTFUL =
+  /^(\.npmrc|\.yarnrc(\.yml)?|\.dev\.vars|\.flaskenv|\.Renviron|kubeconfig|.*\.(tfvars|ovpn|gpg|asc|keyring)|(tokens?|passwords?|passwd|api[-_]?keys?|client[-_]secret.*|firebase-adminsdk.*|auth)(\.(txt|json|ya?ml))?)$/i
 const PROTECTED =
   /(^|\/)(\.gitattributes|\.gitmodules|\.npmrc|\.yarnrc(\.yml)?|\.yarn\/.*|\.pnpmfile\.c?js|\.envrc|\.husky\/.*|\.vscode\/.*|\.idea\/.*|\.devcontainer\/.*|\.github\/(workflows|actions)\/.*|\.gitlab-ci\.yml|\.circleci\/.*|azure-pipelines\.yml|Jenkinsfile|\.pre-commit-config\.yaml|\.cargo\/.*|\.bazelrc|\.mcp\.json|\.(claude|codex|gemini|cursor)\/.*|\.stint\/(?!output\/).*)$/i
 const SYSTEM =
@@ -115,6 +118,7 @@ function secretIn(arg: Arg): 'surely' | 'maybe' | undefined {
   if (SECRET_LAST.test(names.at(-1) ?? '') || (arg.shape.startsWith('/') && SECRET_PLACE.test(path))) return 'surely'
   if (names.some((name) => SECRET.test(name)) || names.slice(0, -1).some((name) => SECRET_DIR.test(name)))
     return 'surely'
+  if (DOUBTFUL.test(names.at(-1) ?? '')) return 'maybe'
   if (arg.value === undefined && secretText(arg.text)) return 'surely'
   if (!arg.pattern) return undefined
   const last = arg.pattern.at(-1)

@@ -61,7 +61,13 @@ export function judgeSimple(call: Call): Finding[] {
   ]
 }
 
+/** Programs that tell their version and read nothing of the repo for it. */
+const TELLING =
+  /^(awk|bash|clang(\+\+)?|cmake|curl|docker|find|g\+\+|gcc|gh|git|grep|java|jq|kubectl|make|perl|php|psql|python3?|rg|ruby|sed|sqlite3|tar|wget|zsh)$/
+const VERSION = /^--?version$/
+
 function ruled(program: string, call: Call): Finding[] {
+  if (call.args.length === 1 && TELLING.test(program) && VERSION.test(call.args[0]?.value ?? '')) return []
   const family = FAMILIES.find(([pattern]) => pattern.test(program))
   const rule = RULES.get(program) ?? (family && RULES.get(program.replace(family[0], family[1])))
   return rule ? rule(call) : unknown(call)

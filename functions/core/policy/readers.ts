@@ -84,7 +84,7 @@ const SPECS: Record<string, Reader> = {
   hd: { text: 'n s' },
   xxd: { text: 'c g l n o s cols len seek name', refused: 'r revert', poses: true, most: 1 },
   strings: { text: 'n t e bytes radix encoding', refused: 'T' },
-  base64: { text: 'w wrap' },
+  base64: { text: 'w wrap', refused: 'o output', poses: true },
   base32: { text: 'w wrap' },
   md5sum: { refused: 'c check' },
   sha1sum: { refused: 'c check' },

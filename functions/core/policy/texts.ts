@@ -81,7 +81,8 @@ const jq: Rule = ({ args, part, program }) => {
     ...(filter !== undefined && /\$ENV|\$__prog|(^|[^.\w$])env\b|@sh\s*"|get_search_list/.test(filter)
       ? found('harms', 'prints the environment', part)
       : []),
-    ...(filter === undefined || /\b(import|include|input_filename|debug|stderr|halt|load|system|exec)\b/.test(filter)
+    ...(filter === undefined ||
+    /\b(import|include|modulemeta|input_filename|debug|stderr|halt|load|system|exec)\b/.test(filter)
       ? found('runs', `the ${program} filter may do more than read`, part)
       : []),
     ...operands.slice(1).map((arg) => readingOf(arg, part)),

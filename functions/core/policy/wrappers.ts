@@ -41,6 +41,15 @@ const env: Rule = (call) => {
   const { options, operands } = readOptions(args, words('u C unset chdir argv0'), false)
   if (options.some(({ name, long }) => name === 'S' || (long && 'split-string'.startsWith(name))))
     return found('hides', 'env -S splits a text into a command', part)
+  const odd = options.find(({ name }) => !/^(i|ignore-environment|u|unset|0|null)$/.test(name))
+  if (odd)
+    return [
+      ...call.command(
+        operands.filter(({ shape }) => !shape.includes('=')),
+        call.stdin,
+      ),
+      ...found('reaches', `env ${odd.arg.text} runs a program elsewhere`, part),
+    ]
   const begin = operands.findIndex(({ shape }) => !/^[A-Za-z_]\w*=/.test(shape))
   const set = begin === -1 ? operands : operands.slice(0, begin)
   if (begin === -1) return found('harms', 'prints the environment', part)
@@ -48,11 +57,7 @@ const env: Rule = (call) => {
     assigning(arg.shape.split('=')[0] as string, { ...arg, value: arg.value?.replace(/^[^=]*=/, '') }, part),
   )
   const inner = call.command(operands.slice(begin), call.stdin)
-  return [
-    ...present(assigned),
-    ...inner,
-    ...(inner.length === 0 ? found('runs', 'env runs another program', part) : []),
-  ]
+  return [...present(assigned), ...inner]
 }
 
 const xargs: Rule = (call) => {
@@ -87,6 +92,16 @@ const exec: Rule = (call) => {
   return [...call.command(inner, call.stdin), ...found('runs', 'exec replaces the shell', call.part)]
 }
 
+/** The program `time`, which can write what it measured. */
+const timing: Rule = (call) => {
+  const { options } = inside(call, 'f o format output')
+  const writes = options.some(({ name }) => /^(o|ou?t?p?u?t?|a|append)$/.test(name))
+  return [
+    ...plainly('f o format output', 0, false)(call),
+    ...(writes ? found('changes', 'time -o writes a file', call.part) : []),
+  ]
+}
+
 const watch: Rule = (call) => {
   const { inner } = inside(call, 'n interval')
   const text = inner.map(({ shape }) => shape).join(' ')
@@ -103,14 +118,14 @@ export const WRAPPERS: Record<string, Rule> = {
   exec,
   watch,
   builtin: plainly('', 0, false),
-  time: plainly('f o format output'),
-  timeout: plainly('k s kill-after signal', 1),
-  gtimeout: plainly('k s kill-after signal', 1),
-  nice: plainly('n adjustment'),
+  time: timing,
+  timeout: plainly('k s kill-after signal', 1, false),
+  gtimeout: plainly('k s kill-after signal', 1, false),
+  nice: plainly('n adjustment', 0, false),
   ionice: plainly('c n p class classdata'),
   chrt: plainly('', 1),
   taskset: plainly('c', 1),
-  stdbuf: plainly('i o e input output error'),
+  stdbuf: plainly('i o e input output error', 0, false),
   unbuffer: plainly(''),
   nohup: plainly(''),
   caffeinate: plainly(''),
