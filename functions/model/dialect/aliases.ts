@@ -4,6 +4,8 @@
  * bring the names of Claude Code, Cline, Gemini CLI, Codex, OpenHands. A name that could mean two things is not here.
  */
 
+import { readLoose } from './loose.ts'
+
 type Args = Record<string, unknown>
 export type Translated = { tool: string; args: Args }
 
@@ -71,10 +73,15 @@ export const isAlias = (name: string): boolean => {
 
 /** A list of words as a command line: `bash -lc SCRIPT` is its script, other words are quoted where a shell needs it. */
 export function commandOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') {
+    const list = /^\s*\[\s*["']/.test(value) ? readLoose(value) : undefined
+    return list?.ok && value.slice(list.end).trim() === '' ? commandOf(list.value) : value
+  }
   if (!Array.isArray(value) || value.length === 0 || !value.every((word) => typeof word === 'string')) return undefined
   const [program = '', flag = '', script] = value as string[]
   if (value.length === 3 && /(^|\/)(ba|z|da)?sh$/.test(program) && /^-[a-z]*c$/.test(flag)) return script
+  // Whole lines, of which nobody says how they belong together.
+  if (value.length > 1 && /\s/.test(program)) return undefined
   // One string that already is a whole line.
   if (value.length === 1) return program
   return (value as string[])

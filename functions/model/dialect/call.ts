@@ -33,6 +33,7 @@ export function understand(said: Said, { whole, hint }: { whole: boolean; hint?:
   const meant = meaning(name ?? hint, read.args)
   if (!meant) return [{ ...said, ...(name && name !== said.name ? { name } : {}) }]
   if (meant.tool !== name) mended.push(name ? `${name} as ${meant.tool}` : 'name by its arguments')
+  if (JSON.stringify(meant.args) !== JSON.stringify(read.args)) mended.push('form of another tool')
   const shaped = shape(meant.tool, meant.args)
   if ('problem' in shaped) return [{ ...said, name: meant.tool, problem: shaped.problem }]
   const call = { id: said.id, name: shaped.tool, arguments: JSON.stringify(shaped.args) }
@@ -51,6 +52,8 @@ function meaning(name: string | undefined, args: Args): Translated | undefined {
     const known = spelled(one)
     // An edit has many forms, and a shell line under the name of one of our tools is one still.
     if (known === 'edit_file') return translate(one, args) ?? { tool: known, args }
+    // A command under the name of what has none is one all the same.
+    if (known === 'run_tests' && typeof args.command === 'string') return { tool: 'run_command', args }
     if (known) return { tool: known, args }
     const alias = translate(one, args)
     if (alias) return alias
@@ -81,8 +84,8 @@ function uses(name: string | undefined, args: Args): Said[] | undefined {
 const CUT = 'the arguments were cut off'
 const TWICE = 'the arguments could be read in two ways'
 /** What models leave around their arguments: fences, a label, control tokens, a stray bracket or quote. */
-const BEFORE = /^(?:\s|```\w*|json\b|arguments\s*[:=]|<[|｜][^>]*[|｜]>|:|=)+/i
-const AFTER = /^(?:\s|```|<[|｜][^>]*[|｜]?>?|<\/?[\w:]+>?|[}\])"'`;,.])*$/
+const BEFORE = /^(?:\s|```\w*|json\b|arguments\s*[:=]|\(|\[\](?=\s*\{)|<[|｜][^>]*[|｜]>|:|=)+/i
+const AFTER = /^(?:\s|```|\/\/[^\n]*|<[|｜][^>]*[|｜]?>?|<\/?[\w:]+>?|[}\])"'`;,.])*$/
 
 function readArguments(
   text: string,
@@ -90,7 +93,8 @@ function readArguments(
   whole: boolean,
 ): { args: Args; mended: string[] } | { problem: string } {
   if (text.trim() === '') return { args: {}, mended: [] }
-  if (isPatch(text)) return { args: { patch: text }, mended: ['patch without JSON'] }
+  const patch = /^\s*```\w*\n([\s\S]*?)\n```\s*$/.exec(text)?.[1] ?? text
+  if (isPatch(patch)) return { args: { patch }, mended: ['patch without JSON'] }
   const start = BEFORE.exec(text)?.[0].length ?? 0
   const mended = text.slice(0, start).trim() === '' ? [] : ['text before']
   let read = readLoose(text, start)

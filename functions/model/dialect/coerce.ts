@@ -26,7 +26,7 @@ export function coerce(
   if (type === 'integer' || type === 'number') {
     const number = typeof value === 'string' && /^\s*-?\d+(\.0+)?\s*$/.test(value) ? Number(value) : value
     if (typeof number !== 'number' || !Number.isInteger(number)) return number
-    if (number === 0 && minimum === 1) return 1
+    if (number === 0 && minimum === 1) return key === 'offset' ? 1 : optional ? DROP : number
     return maximum !== undefined && number > maximum ? maximum : number
   }
   if (type === 'boolean')

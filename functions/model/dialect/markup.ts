@@ -6,26 +6,19 @@ import { findJson } from './json.ts'
 import { readLoose } from './loose.ts'
 import { isKnown, spelled } from './names.ts'
 import { findPython } from './python.ts'
+import { jsonBody, openings, readsWhole, said, tagged } from './tags.ts'
 
 export function findMarkup(text: string, strict: boolean): Found | undefined {
-  for (const find of [kimi, deepseek, mistral, invoke, functionTag, wrapped, ownTag]) {
+  for (const find of [kimi, deepseek, mistral, invoke, functionTag, pair, wrapped, attributes, ownTag]) {
     const found = find(text, strict)
     if (!found) continue
-    // A person may be shown such tags between ticks or fences.
-    if (strict && !found.why && /`/.test(text.slice(0, 1) + text.slice(-1))) return undefined
-    if (strict && !found.why && found.text !== '' && !endsWithCall(text)) return undefined
+    // A person may be shown such tags, between ticks or with words after them.
+    if (strict && found.why === undefined && (!/[>})\]]\s*$/.test(text) || /`/.test(found.text + text.slice(0, 1))))
+      return undefined
     return found
   }
   return undefined
 }
-
-const endsWithCall = (text: string): boolean => /[>})\]]\s*$/.test(text) && !/`/.test(text)
-
-const said = (name: string, args: unknown): Said => ({
-  id: '',
-  name,
-  arguments: typeof args === 'string' ? args : JSON.stringify(args),
-})
 
 /** `<|tool_call_begin|>functions.read_file:0<|tool_call_argument_begin|>{…}<|tool_call_end|>` */
 function kimi(text: string): Found | undefined {
@@ -78,7 +71,7 @@ function mistral(text: string): Found | undefined {
 /** `<invoke name="read_file"><parameter name="path">a</parameter></invoke>`, and MiniMax's room around it. */
 function invoke(text: string): Found | undefined {
   const open = /<(?:[\w-]+:)?(?:invoke|tool_call|function_call|tool|function)\s+name\s*=\s*["']([\w.:-]+)["']\s*>/g
-  const begins = [...text.matchAll(open)]
+  const begins = openings(text, open)
   if (begins.length === 0) return undefined
   const list: Said[] = []
   for (const [i, begin] of begins.entries()) {
@@ -99,7 +92,7 @@ function invoke(text: string): Found | undefined {
 /** `<function=read_file>{…}</function>` in the forms that were seen, and Qwen's with `<parameter=path>`. */
 function functionTag(text: string): Found | undefined {
   const open = /<?function\s*[=(/]\s*["']?([\w.:-]+)["']?\s*(?:\)?\s*>|(?=[{([])|\)?(?=\s*\{))\s*/g
-  const begins = [...text.matchAll(open)].filter(
+  const begins = openings(text, open).filter(
     ({ index, 0: all }) => all.startsWith('<') || text.slice(0, index).trim() === '',
   )
   if (begins.length === 0) {
@@ -123,21 +116,59 @@ function functionTag(text: string): Found | undefined {
   }
 }
 
+/** `<name>read_file</name><arguments>{…}</arguments>`, whatever is around the two. */
+function pair(text: string): Found | undefined {
+  const open =
+    /<(tool_name|name|tool|function|function_name)>\s*([\w.:-]+)\s*<\/\1>\s*<(arguments|parameters|input|args|params|tool_input)>/g
+  const begins = [...text.matchAll(open)].filter(({ 2: name = '' }) => isKnown(name))
+  if (begins.length === 0) return undefined
+  const list: Said[] = []
+  for (const [i, begin] of begins.entries()) {
+    const body = text.slice((begin.index ?? 0) + begin[0].length, begins[i + 1]?.index ?? text.length)
+    const to = body.indexOf(`</${begin[3]}>`)
+    if (to === -1) return none('cut')
+    const inner = body.slice(0, to)
+    const args = tagged(inner) ?? jsonBody(inner)
+    if (args === 'cut') return none('cut')
+    list.push(said(begin[2] ?? '', args))
+  }
+  const before = text.slice(0, begins[0]?.index ?? 0)
+  return { said: list, text: before.replace(/<[\w:-]+>\s*$/, '').trim() }
+}
+
+/** `<read_file path="a"/>` */
+function attributes(text: string, strict: boolean): Found | undefined {
+  const all = [...text.matchAll(/<([a-z]+(?:_[a-z]+)+)((?:\s+\w+="[^"<>]*")+)\s*\/>/g)].filter(({ 1: name = '' }) =>
+    isKnown(name),
+  )
+  if (all.length === 0) return undefined
+  const around = all.reduce((rest, [whole]) => rest.replace(whole, ''), text).trim()
+  if (strict && around !== '') return undefined
+  const list = all.map(([, name = '', pairs = '']) =>
+    said(
+      name,
+      Object.fromEntries([...pairs.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value])),
+    ),
+  )
+  return { said: list, text: around }
+}
+
+const CLOSING =
+  /<\/?\|?(?:tool_calls?|tool_call_end|function_calls?|functioncall|TOOLCALL|tool_code|tools)\|?>[\s\S]*$|\[END_TOOL_REQUEST\][\s\S]*$|<\|(?:eom_id|eot_id|im_end)\|>\s*$/i
+
 /** `<tool_call>…</tool_call>` and its like around another dialect. */
 function wrapped(text: string): Found | undefined {
   const open =
     /<\|?(?:tool_calls?|tool_call_start|function_calls?|functioncall|python_tag|TOOLCALL|tool_code|tools)\|?>|\[TOOL_REQUEST\]|\[TOOL_CALLS\]/gi
-  const begins = [...text.matchAll(open)]
+  const begins = openings(text, open)
   if (begins.length === 0) return undefined
   const list: Said[] = []
   for (const [i, begin] of begins.entries()) {
-    const body = text
-      .slice((begin.index ?? 0) + begin[0].length, begins[i + 1]?.index ?? text.length)
-      .replace(
-        /<\/?\|?(?:tool_calls?|tool_call_end|function_calls?|functioncall|TOOLCALL|tool_code|tools)\|?>[\s\S]*$|\[END_TOOL_REQUEST\][\s\S]*$|<\|(?:eom_id|eot_id|im_end)\|>\s*$/i,
-        '',
-      )
-      .trim()
+    const rest = text.slice((begin.index ?? 0) + begin[0].length, begins[i + 1]?.index ?? text.length).trimStart()
+    // What looks like the end may stand in a string of the call itself.
+    const read = /^[{[]/.test(rest) ? readLoose(rest) : undefined
+    const whole = read?.ok ? read.end : 0
+    const body = (rest.slice(0, whole) + rest.slice(whole).replace(CLOSING, '')).trim()
     if (body === '') continue
     const found = glm(body) ?? findJson(body, false) ?? findPython(body, false)
     if (!found) return none('broken')
@@ -184,39 +215,3 @@ function ownTag(text: string, strict: boolean): Found | undefined {
   return { said: [said(name, bare)], text: text.slice(0, begin.index ?? 0).trim() }
 }
 const SHORT = new Set(['bash', 'shell', 'read', 'view', 'ls', 'Bash', 'Read', 'LS'])
-
-/** Parameters as tags, in either form; undefined when there is none, `cut` when one does not end. */
-function tagged(body: string): Record<string, string> | 'cut' | undefined {
-  const args: Record<string, string> = {}
-  let at = 0
-  for (;;) {
-    const rest = body.slice(at)
-    const open =
-      /^\s*(?:<args>\s*)?<(?:parameter\s*=\s*["']?([\w-]+)["']?|(?:parameter|param|arg)\s+name\s*=\s*["']([\w-]+)["'][^>]*|([A-Za-z_]\w*))>/.exec(
-        rest,
-      )
-    if (!open) break
-    const key = open[1] ?? open[2] ?? open[3] ?? ''
-    const from = at + open[0].length
-    const close = open[3] ? `</${key}>` : /<\/(?:parameter|param|arg)>/.exec(body.slice(from))?.[0]
-    const to = close === undefined ? -1 : body.indexOf(close, from)
-    if (close === undefined || to === -1) return 'cut'
-    if (key in args && args[key] !== body.slice(from, to)) return 'cut'
-    args[key] = body.slice(from, to).replace(/^\r?\n|\r?\n$/g, '')
-    at = to + close.length
-  }
-  return Object.keys(args).length > 0 ? args : undefined
-}
-
-/** What stands between two tags where they hold JSON; nothing at all is an empty object. */
-function jsonBody(body: string): string | 'cut' {
-  const text = body.trim().replace(/^[=:([]+(?=\s*\{)/, '')
-  if (text === '' || /^<\/?\w/.test(text)) return '{}'
-  const read = readLoose(text)
-  return read.ok ? text.slice(0, read.end) : /^[{[]/.test(text) ? 'cut' : text
-}
-
-const readsWhole = (text: string): boolean => {
-  const read = readLoose(text.trim())
-  return read.ok && !read.mended.includes('brackets')
-}

@@ -46,8 +46,8 @@ export function spelled(name: string): string | undefined {
 
 /** The names to try, nearest first: as given, then without the rooms before it, then without what was glued behind it. */
 export function variants(name: string): string[] {
-  const list = [name]
-  for (let last = name; ROOMS.test(last); list.push(last)) last = last.replace(ROOMS, '')
+  const list = [name.replace(/:\d+$/, '')]
+  for (let last = list[0] ?? ''; ROOMS.test(last); list.push(last)) last = last.replace(ROOMS, '')
   const trimmed = list.map((one) => one.replace(/(?:_?tool|_?function|json|commentary|analysis)$/i, ''))
   return [...new Set([...list, ...trimmed])].filter((one) => one !== '')
 }

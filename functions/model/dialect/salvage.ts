@@ -85,9 +85,13 @@ function findFence(text: string, strict: boolean): Found | undefined {
 const inner = (body: string): Found | undefined =>
   findMarkup(body, true) ?? findJson(body, true) ?? findPython(body, true)
 
-/** Thought, Action, Action Input. */
+/** Thought, Action, Action Input, and the like with other labels. */
 function findReact(text: string, strict: boolean): Found | undefined {
-  const actions = [...text.matchAll(/(?:^|\n)\s*Action:\s*`?([\w.:-]+)`?\s*\n+\s*Action Input:\s*/g)]
+  const actions = [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:Action|Tool|Function|Tool [Nn]ame|Name):\s*`?([\w.:-]+)`?\s*\n+\s*(?:Action Input|Arguments|Args|Parameters|Input):\s*/g,
+    ),
+  ]
   const [first] = actions
   if (!first || strict) return undefined
   const at = (first.index ?? 0) + first[0].length

@@ -26,6 +26,8 @@ export function schemaOf(tool: string): { properties: Record<string, Schema>; re
 const WRAPPERS = new Set(
   'arguments args parameters params input inputs kwargs tool_input action_input properties'.split(' '),
 )
+/** A schema filled in as if it were the arguments. */
+const OF_SCHEMAS = new Set(['type', 'required', 'additionalProperties', 'description', 'title'])
 /** Other words for our parameters. */
 const WORDS: Record<string, string> = {
   path: 'file_path filepath file filename file_name target_file absolute_path relative_path relative_workspace_path dir directory dir_path directory_path folder target uri',
@@ -34,8 +36,8 @@ const WORDS: Record<string, string> = {
   oldText: 'old_text old_str old_string old search find original before',
   newText: 'new_text new_str new_string new replace replacement updated after',
   replaceAll: 'replace_all all',
-  offset: 'start_line line_start start from_line line begin_line start_line_one_indexed begin',
-  limit: 'max_lines line_count num_lines count max_results max_count head_limit top_k n num_results',
+  offset: 'start_line line_start start from_line line begin_line start_line_one_indexed begin line_number',
+  limit: 'max_lines line_count num_lines count max_results max_count head_limit top_k num_results',
   command: 'cmd script shell_command command_line bash code input commands',
   cwd: 'workdir working_directory work_dir working_dir dir directory path',
   timeoutSec: 'timeout timeout_ms timeout_seconds timeout_secs timeout_s',
@@ -65,6 +67,8 @@ export function shape(tool: string, given: Args): Shaped {
     const command = commandOf(args.command)
     if (command !== undefined && command !== args.command) mended.add('command of words')
     const patch = command === undefined ? undefined : patchIn(command)
+    if (patch === undefined && /^\s*apply_patch\s/.test(command ?? '') && /\*\*\* Begin Patch/.test(command ?? ''))
+      return { problem: 'the patch was cut off' }
     if (patch !== undefined) return { tool: 'apply_patch', args: { patch }, mended: [...mended, 'patch in a command'] }
     args = { ...args, ...(command === undefined ? {} : { command }) }
   }
@@ -92,7 +96,8 @@ function unwrap(tool: string, given: Args, mended: Set<string>): { args: Args } 
       (key) => typeof args[key] === 'string' && !(key in properties),
     )
     const inner = keys.find((key) => !(key in properties) && (WRAPPERS.has(key) || squeezed(key) === squeezed(tool)))
-    if (!inner || keys.length > (name ? 3 : 1)) return { args }
+    const others = keys.filter((key) => key !== inner && key !== name && !OF_SCHEMAS.has(key))
+    if (!inner || others.length > (name ? 1 : 0)) return { args }
     if (name && !squeezed(String(args[name])).endsWith(squeezed(tool)))
       return { problem: `the arguments hold a call of another tool (${String(args[name]).slice(0, 60)})` }
     const value = typeof args[inner] === 'string' ? objectIn(args[inner]) : args[inner]
@@ -104,6 +109,13 @@ function unwrap(tool: string, given: Args, mended: Set<string>): { args: Args } 
   return { args }
 }
 
+/** What may not be left out of a call: it would do something else without. */
+const MEANT = new Set(
+  'command cmd script code patch diff content stdin env args edits insert_line occurrence old_string new_string'.split(
+    ' ',
+  ),
+)
+
 /** Our names for the keys. One parameter given twice with different values is a problem. */
 function rename(
   args: Args,
@@ -113,18 +125,25 @@ function rename(
   const out: Args = {}
   const left: Args = {}
   for (const [key, value] of Object.entries(args)) {
-    if (key in properties) out[key] = value
+    if (key in properties && value !== null) out[key] = value
+    else if (key in properties) mended.add('nulls')
     else left[key] = value
   }
   if ('offset' in properties) ranges(left, out, mended)
   if ('timeoutSec' in properties) milliseconds(left, mended)
-  if (Array.isArray(left.args) && typeof out.command === 'string') {
-    out.command = `${out.command} ${commandOf(left.args) ?? ''}`.trim()
+  const words = [left.args, left.arguments].find(Array.isArray)
+  if (words && typeof out.command === 'string') {
+    out.command = `${out.command} ${commandOf(words) ?? ''}`.trim()
     left.args = undefined
+    left.arguments = undefined
     mended.add('command of words')
   }
   for (const [key, value] of Object.entries(left)) {
     if (value === undefined || value === null) continue
+    if (!/^\w/.test(key)) {
+      mended.add(`left out ${key}`)
+      continue
+    }
     const near = squeezed(key)
     const spelledSo = Object.keys(properties).filter((name) => squeezed(name) === near)
     const to =
@@ -145,6 +164,7 @@ function rename(
       mended.add(`${key} as ${to}`)
     } else if (clash !== undefined && JSON.stringify(out[clash]) !== JSON.stringify(value))
       return { problem: `${clash} is given twice, with different values` }
+    else if (MEANT.has(key)) return { problem: `${key} is no parameter of this tool, and it was not meant for nothing` }
     else mended.add(`left out ${key}`)
   }
   // In the order of the schema, as the model would have written it.
