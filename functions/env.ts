@@ -111,8 +111,10 @@ const Schema = z.object({
   QSTASH_CURRENT_SIGNING_KEY: z.string().optional(),
   QSTASH_NEXT_SIGNING_KEY: z.string().optional(),
   QSTASH_URL: url.optional(),
+  SANDBOX_FUNCTION: z.string().min(1).optional(),
   SANDBOX_URL: url.optional(),
   SANDBOX_TOKEN: z.string().min(32, 'must have 32 characters or more (openssl rand -hex 32)').optional(),
+  CARRIER_FUNCTION: z.string().min(1).optional(),
   CARRIER_URL: url.optional(),
   STINT_RATE_PER_MINUTE: z.coerce
     .number({ error: 'is no number' })
@@ -163,6 +165,7 @@ const HALVES: (keyof Env)[][] = [
 const NEEDS: [keyof Env, keyof Env][] = [
   ['QSTASH_URL', 'QSTASH_TOKEN'],
   ['CARRIER_URL', 'SANDBOX_URL'],
+  ['CARRIER_FUNCTION', 'SANDBOX_FUNCTION'],
   ['QSTASH_TOKEN', 'STINT_PUBLIC_URL'],
   ['EMBEDDINGS_URL', 'EMBEDDINGS_MODEL'],
   ['EMBEDDINGS_MODEL', 'EMBEDDINGS_URL'],
@@ -194,6 +197,8 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     throw new InvalidEnvironment(['REDIS_URL and UPSTASH_REDIS_REST_URL both name where runs are kept: unset one'])
   if (env.SQS_QUEUE_URL && env.QSTASH_TOKEN)
     throw new InvalidEnvironment(['SQS_QUEUE_URL and QSTASH_TOKEN both name how the next stint is woken: unset one'])
+  if (env.SANDBOX_FUNCTION && env.SANDBOX_URL)
+    throw new InvalidEnvironment(['SANDBOX_FUNCTION and SANDBOX_URL both name where commands run: unset one'])
   if (env.STINT_ROLE !== 'all' && !(env.REDIS_URL || env.SQS_QUEUE_URL || env.QSTASH_TOKEN))
     throw new InvalidEnvironment([
       `STINT_ROLE is ${env.STINT_ROLE}, but API and workers share no queue: set REDIS_URL, SQS_QUEUE_URL or QSTASH_TOKEN, or leave STINT_ROLE on all`,

@@ -84,7 +84,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const home = writableHome(env.STINT_HOME)
   const objects = join(home, 'objects')
   // First: a child starts while the rest is opened here.
-  const { commands, carrier } = openRunners(env, home, objects)
+  const { commands, carrier } = await openRunners(env, home, objects)
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge)
   const snapshots = folderSnapshots(objects)
@@ -238,8 +238,19 @@ type WiredStore = {
 }
 
 /** Where commands run, and what reaches the network for them. */
-function openRunners(env: Env, home: string, objects: string): { commands: Sandbox & Packing; carrier: Transport } {
-  const { SANDBOX_URL: url, SANDBOX_TOKEN: secret = '', STINT_ISOLATION: isolation } = env
+async function openRunners(
+  env: Env,
+  home: string,
+  objects: string,
+): Promise<{ commands: Sandbox & Packing; carrier: Transport }> {
+  const { SANDBOX_FUNCTION: name, SANDBOX_URL: url, SANDBOX_TOKEN: secret = '', STINT_ISOLATION: isolation } = env
+  if (name !== undefined) {
+    const { lambdaRunner } = await import('./adapters/lambda-sandbox.ts')
+    const carrier = env.CARRIER_FUNCTION
+      ? lambdaRunner({ name: env.CARRIER_FUNCTION, perTenant: false, to: 'carrier' })
+      : lambdaRunner({ name, perTenant: true, to: 'carrier' })
+    return { commands: sandboxOver(lambdaRunner({ name, perTenant: true })), carrier }
+  }
   if (url !== undefined) {
     const carrierUrl = env.CARRIER_URL ?? `${url.replace(/\/+$/, '')}/carrier`
     return {

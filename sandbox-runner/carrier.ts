@@ -5,9 +5,10 @@
  *
  *     node sandbox-runner/carrier.ts     reads the same line as server.ts
  */
-import { fileURLToPath } from 'node:url'
+
 import type { Handler } from './answer.ts'
 import { PushBroken, push } from './carry/push.ts'
+import { startedAs } from './entry.ts'
 import { nothingHolds } from './exec/isolation.ts'
 import { commandLimits } from './exec/watch.ts'
 import { failure, faultOf } from './faults.ts'
@@ -64,5 +65,4 @@ export class Carrier implements Handler {
   async endOrphans(): Promise<void> {}
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  await main(async ({ home, objects }) => new Carrier({ home, objects }))
+if (startedAs('carrier')) await main(async ({ home, objects }) => new Carrier({ home, objects }))

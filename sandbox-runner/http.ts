@@ -10,10 +10,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { type Answer, answerTo, type Handler, readRequest, refusal } from './answer.ts'
 import { Carrier } from './carrier.ts'
+import { startedAs } from './entry.ts'
 import { HTTP_REQUEST_BYTES_MAX } from './limits.ts'
 import { LongRequests } from './long.ts'
 import { Runner } from './runner.ts'
@@ -116,4 +116,4 @@ async function answer({ handler, long, secret }: Served, request: IncomingMessag
   return answerTo(handler, read, long)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main()
+if (startedAs('http')) await main()

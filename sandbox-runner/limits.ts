@@ -4,6 +4,11 @@
 export const REQUEST_BYTES_MAX = 256 * 1024 * 1024
 /** One request over HTTP, which is what Cloud Run takes. */
 export const HTTP_REQUEST_BYTES_MAX = 32 * 1024 * 1024
+/** Lambda lets 6 MB (6,291,556 bytes) through each way; a little is left for what is around an answer. */
+export const LAMBDA_PAYLOAD_BYTES_MAX = 5_500_000
+/** Of a larger one, compressed; in base64 it is a third more. */
+export const LAMBDA_PART_BYTES = 4_000_000
+export const LARGE_ANSWERS_KEPT = 4
 /** A finished answer is kept for whoever was told `running` and comes back. */
 export const ANSWER_KEPT_MS = 60_000
 /** Of the time that whoever asks will wait this much is for the snapshot and the way back. */

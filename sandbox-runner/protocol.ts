@@ -124,6 +124,8 @@ export const Request = z.discriminatedUnion('op', [
     allowed: z.array(z.string()),
     credential: Credential.optional(),
   }),
+  /** Layers of a workspace that a request after it needs, and that are too many to come with it. */
+  z.object({ op: z.literal('bring'), workspace: Workspace, layers: z.array(Layer) }),
   z.object({ op: z.literal('forget'), workspace: Workspace }),
   z.object({ op: z.literal('health') }),
 ])

@@ -107,6 +107,8 @@ export class Runner {
           return { ok: true }
         case 'code':
           return await this.code(request)
+        case 'bring':
+          return await this.bring(request)
         case 'locate':
           return await this.locate(request)
         case 'pack':
@@ -261,6 +263,15 @@ export class Runner {
   private outOfReach(url: string | undefined): Failure | undefined {
     if (this.egress || url === undefined || localPath(url) !== undefined) return undefined
     return failure('no_egress', `${withoutSecrets(url)} is for the carrier; this runner reaches no network`, false)
+  }
+
+  private async bring({ workspace: { id }, layers }: Asked<'bring'>): Promise<{ ok: true } | Failure> {
+    const newest = layers.at(-1)?.snapshot
+    if (!newest) return { ok: true }
+    return this.locked(id, 'alone', {}, async (workspace) => {
+      await this.restored(workspace, newest, layers)
+      return { ok: true as const }
+    })
   }
 
   private async locate({ url, ref, subdir }: Asked<'locate'>): Promise<object> {

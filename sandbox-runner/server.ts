@@ -9,8 +9,8 @@ import { timingSafeEqual } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { basename, dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Answer, answerTo, type Handler, readRequest, refusal } from './answer.ts'
+import { startedAs } from './entry.ts'
 import { isolationHere, nothingHolds } from './exec/isolation.ts'
 import type { Machine } from './exec/shell.ts'
 import { commandLimits } from './exec/watch.ts'
@@ -119,4 +119,4 @@ function firstLine(): Promise<string> {
   })
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main()
+if (startedAs('server')) await main()

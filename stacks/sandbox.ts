@@ -58,7 +58,7 @@ export function sandboxes(plan: Plan, store: Storage) {
       reservedConcurrentExecutions: size.reserved,
       ephemeralStorage: { size: size.diskMb },
       loggingConfig: { logFormat: 'Text', logGroup: logs.name },
-      environment: { variables: { STINT_HOME: '/tmp/stint' } },
+      environment: { variables: { STINT_HOME: '/tmp/stint', STINT_PART: part } },
       ...extra,
     })
     return fn

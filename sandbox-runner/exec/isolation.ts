@@ -12,7 +12,7 @@ import { machinePath, type Places, programNamed, toolFolders } from './environme
 import { seatbelt } from './seatbelt.ts'
 
 export type Isolation = {
-  kind: 'none' | 'namespace' | 'seatbelt'
+  kind: 'none' | 'namespace' | 'seatbelt' | 'microvm'
   /** For people: what holds, and what does not; or why nothing does. */
   words: string
   /** The same program held in. `cwd` is a folder of the tree. */
