@@ -8,7 +8,9 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'unbash'
 import { judgeCommand } from '../functions/core/policy/command.ts'
+import { argOf } from '../functions/core/policy/words.ts'
 import { judge } from '../functions/core/policy.ts'
 import type { Verdict } from '../functions/core/types.ts'
 import { listing } from './support/sandbox.ts'
@@ -198,4 +200,56 @@ test('what is allowed runs readers alone and changes nothing', (t) => {
     listing(home, (path) => path === 'log'),
     before,
   )
+})
+
+test('a word has the value that bash gives it', (t) => {
+  const roll = dice(3)
+  const pieces = [
+    'a',
+    'b',
+    '.',
+    '/',
+    '-',
+    "'",
+    "'x y'",
+    '"',
+    '"p q"',
+    "\\'",
+    '\\"',
+    '\\\\',
+    '\\ ',
+    "$'\\x41\\n'",
+    '"\\""',
+    '"\\a"',
+    ' ',
+    '=',
+    ',',
+    '%',
+    '@',
+    ':',
+    'é',
+    '\\\n',
+  ]
+  const cases: { line: string; values: string[] }[] = []
+  while (cases.length < 1500) {
+    const line = `x ${Array.from({ length: 1 + roll(7) }, () => pieces[roll(pieces.length)]).join('')}`
+    const script = parse(line)
+    const [command] = script.commands.map((statement) => statement.command)
+    if (script.errors || script.commands.length !== 1 || command?.type !== 'Command') continue
+    const args = command.args.flatMap((word) => (word.type === 'Word' ? [argOf(word).value ?? '?'] : []))
+    if (args.length === command.args.length) cases.push({ line: line.slice(2), values: args })
+  }
+  const file = join(tempFolder(t), 'lines')
+  writeFileSync(file, cases.map(({ line }) => `${line}\0`).join(''))
+  const script = `while IFS= read -r -d '' line; do eval "printf '%s\\0' "-" $line"; printf '\\1\\0'; done < "$1"`
+  const out = execFileSync('/bin/bash', ['--noprofile', '--norc', '-c', script, 'bash', file], {
+    encoding: 'utf8',
+    env: { LC_ALL: 'C.UTF-8' },
+  })
+  const told = out
+    .split('\u0001\0')
+    .slice(0, -1)
+    .map((text) => text.split('\0').slice(1, -1))
+  assert.equal(told.length, cases.length)
+  for (const [i, { line, values }] of cases.entries()) assert.deepEqual(values, told[i], JSON.stringify(line))
 })

@@ -12,6 +12,8 @@ import type { Call } from './rule.ts'
 /** `repo` comes out of the repo itself: whatever it allows counts for nothing. */
 export type Added = { server?: readonly PolicyRule[]; repo?: readonly PolicyRule[] }
 
+/** What a rule may let through; what hides, harms or is done by another's hands stays as it is. */
+const MILDER: ReadonlySet<Finding['effect']> = new Set(['changes', 'runs', 'reaches'])
 const narrowing = (rule: PolicyRule): boolean => rule.decision !== 'allow'
 const inForce = ({ server = [], repo = [] }: Added): PolicyRule[] => [...server, ...repo.filter(narrowing)]
 const reasonOf = ({ reason, decision }: PolicyRule, what: string): string =>
@@ -24,7 +26,7 @@ export function withRules(judge: Judge, added: Added): Judge {
     const own = judge(call)
     const strict = rules.filter((rule) => narrowing(rule) && isMeant(rule, call)).map((rule) => finding(rule, call))
     if (strict.length > 0) return [...strict, ...own]
-    const milder = own.every(({ effect }) => effect !== 'harms' && effect !== 'hides')
+    const milder = own.every(({ effect }) => MILDER.has(effect))
     return milder && rules.some((rule) => !narrowing(rule) && isExactly(rule, call)) ? [] : own
   }
 }

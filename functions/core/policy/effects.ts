@@ -11,11 +11,11 @@ export type Effect =
   | 'changes'
   /** Runs code that this line does not show: the repo's, a program nobody knows, what the shell fills in. */
   | 'runs'
-  /** Runs one program by the hands of another (`find -exec rm`, `rg --pre`): a reader that is none. */
+  /** Runs one program by the hands of another (`find -exec rm`, `rg --pre`), or bends what words mean (`PATH=`, alias). */
   | 'indirect'
   /** Goes beyond the workspace: other folders, the network, files that make tools run code. */
   | 'reaches'
-  /** Keeps back what it runs, or bends what later words mean. */
+  /** Keeps back what it runs. */
   | 'hides'
   /** Secrets, devices, privileges, the machine itself, other people's branches. */
   | 'harms'

@@ -13,7 +13,7 @@ export const SECRET_NAME =
 
 export function assigning(name: string, value: Arg | undefined, part: string): Finding | undefined {
   if (name === 'NODE_OPTIONS' && value?.value !== undefined && MEMORY.test(value.value)) return undefined
-  if (DECISIVE.test(name)) return { effect: 'hides', reason: `${name} decides what code runs`, part }
+  if (DECISIVE.test(name)) return { effect: 'indirect', reason: `${name} decides what code runs`, part }
   if (HARMLESS.test(name)) return undefined
   return { effect: 'runs', reason: `sets ${name}`, part }
 }

@@ -122,7 +122,7 @@ function globalOptions(args: Arg[], part: string): Globals {
       continue
     }
     if (/^(-c|--(config-env|exec-path|git-dir|work-tree|namespace|super-prefix|attr-source))/.test(text)) {
-      findings.push({ effect: 'hides', reason: `git ${arg.text} changes what git runs`, part })
+      findings.push({ effect: 'indirect', reason: `git ${arg.text} changes what git runs`, part })
       if (/^(-c|--(config-env|git-dir|work-tree|namespace|super-prefix|attr-source))$/.test(text)) i++
       continue
     }
@@ -160,7 +160,7 @@ function dangerous(name: string, rest: Arg[], part: string): Finding[] {
     texts.find(
       (text) => /^--./.test(text) && means({ name: text.slice(2).split('=')[0] ?? '', long: true }, names, safe),
     )
-  const effect = name === 'rebase' ? 'runs' : 'hides'
+  const effect = name === 'rebase' ? 'runs' : 'indirect'
   const runs = long(RUNNING, RUNNING_SAFE) ?? texts.find((text) => SHORT[name]?.test(text))
   const writes = long(WRITING, WRITING_SAFE)
   const helps = texts.some((text) => /^--help?$/.test(text))
@@ -227,6 +227,7 @@ const HARMS: [RegExp, Effect, string][] = [
     'reaches',
     'the configuration may hold credentials',
   ],
+  [/^config (--\S+ )*user\.(name|email) /, 'indirect', 'the configuration decides what git does'],
   [/^config\b/, 'hides', 'the configuration decides what git runs'],
   [
     /^(remote (add|set-url|rename|remove|rm|set-branches|set-head|prune|update))\b/,

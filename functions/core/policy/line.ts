@@ -18,7 +18,8 @@ import { COMMAND_CHARS_MAX, COMMAND_DEPTH_MAX, COMMAND_PART_CHARS_MAX, COMMANDS_
 import type { Finding } from './effects.ts'
 import { assigning, SECRET_NAME } from './environment.ts'
 import { arithmetic, testIn } from './evaluated.ts'
-import { readingOf, secretText, writingTo } from './places.ts'
+import { secretText } from './places.ts'
+import { redirected } from './redirects.ts'
 import { type Call, found, present, type Stdin } from './rule.ts'
 import { INVALID, isSeen, isWhole, passedOver } from './sound.ts'
 import { type Arg, argOf } from './words.ts'
@@ -75,11 +76,16 @@ function nodeIn(node: SyntaxNode, place: Place): Finding[] {
     }
     case 'Command':
       return commandIn(node, place)
-    case 'Function':
+    case 'Function': {
+      const name = node.name.text
+      const bomb = holds(node.body, (child) => child.type === 'Statement' && child.background === true)
+      const again = holds(node.body, (child) => child.type === 'Command' && child.name?.value === name)
       return [
-        ...found('hides', `${node.name.text} becomes a function`, partOf(node, place)),
+        ...found('indirect', `${name} becomes a function`, partOf(node, place)),
+        ...(bomb && again ? found('harms', `${name} starts itself again and again`, partOf(node, place)) : []),
         ...nodeIn(node.body, place),
       ]
+    }
     case 'Coproc':
       return [...found('hides', 'a coprocess runs beside the shell', partOf(node, place)), ...nodeIn(node.body, place)]
     case 'TestCommand':
@@ -97,14 +103,16 @@ function nodeIn(node: SyntaxNode, place: Place): Finding[] {
   }
 }
 
-function fetches(node: SyntaxNode): boolean {
-  if (node.type === 'Command' && FETCHERS.test(node.name?.value ?? '')) return true
+function holds(node: SyntaxNode, wanted: (node: SyntaxNode) => boolean): boolean {
+  if (wanted(node)) return true
   let any = false
   forEachChild(node, (child) => {
-    any ||= fetches(child)
+    any ||= holds(child, wanted)
   })
   return any
 }
+const fetches = (node: SyntaxNode): boolean =>
+  holds(node, (child) => child.type === 'Command' && FETCHERS.test(child.name?.value ?? ''))
 
 /** A loop or a choice: its words, and every list in it. */
 function compoundIn(node: SyntaxNode, place: Place): Finding[] {
@@ -173,7 +181,7 @@ function assignmentIn(node: Assignment, alone: boolean, place: Place): Finding[]
   const value = node.value.type === 'Word' ? argOf(node.value) : undefined
   const subscript = node.index && !/^\w*$/.test(node.index.text)
   return [
-    ...(subscript ? found('hides', 'a subscript may run what it holds', part) : []),
+    ...(subscript ? found('indirect', 'a subscript may run what it holds', part) : []),
     ...present([assigning(node.name, value, part)]),
     // A variable that stays is there for words to come.
     ...(alone ? found('runs', `sets ${node.name}`, part) : []),
@@ -195,37 +203,12 @@ function assignmentArg({ text, name, value }: Assignment): Arg {
 }
 
 function redirections(redirects: readonly Redirection[], place: Place): { findings: Finding[]; stdin?: Stdin } {
-  const findings: Finding[] = []
-  let stdin: Stdin | undefined
-  for (const redirect of redirects) {
-    const part = partOf(redirect, place)
-    const { descriptor } = redirect
-    const first = descriptor === undefined || (descriptor.type === 'FileDescriptor' && descriptor.value === 0)
-    findings.push(...expansions(redirect, place))
-    if (redirect.type === 'HereDoc') {
-      const plain = redirect.delimiter?.quoted === true || !redirect.body.parts?.length
-      if (!plain) findings.push(...found('runs', 'the shell fills in the here-document', part))
-      if (first) stdin = plain ? { from: 'text', text: redirect.body.text } : { from: 'pipe' }
-      continue
-    }
-    const target = redirect.target && argOf(redirect.target)
-    if (redirect.type === 'HereString') {
-      if (target?.value === undefined) findings.push(...found('runs', 'the shell fills in the here-string', part))
-      if (first) stdin = target?.value === undefined ? { from: 'pipe' } : { from: 'text', text: target.value }
-      continue
-    }
-    if (descriptor?.type === 'FileDescriptorVariable') findings.push(...found('runs', 'opens a file for later', part))
-    if (!target) findings.push(...found('hides', 'a redirection without a target', part))
-    else if (/^[<>]&$/.test(redirect.operator) && /^(\d+-?|-)$/.test(target.value ?? '')) continue
-    else if (redirect.operator === '<' || redirect.operator === '<&') {
-      if (first) stdin = { from: target.value === undefined ? 'pipe' : 'file' }
-      if (target.value === undefined) findings.push(...found('runs', `${target.text} is known only when it runs`, part))
-      findings.push(...present([readingOf(target, part)]))
-    } else {
-      if (redirect.operator === '<>') findings.push(...present([readingOf(target, part)]))
-      findings.push(...present([writingTo(target, part)]))
-    }
-  }
+  const all = redirects.map((redirect) => redirected(redirect, partOf(redirect, place)))
+  const stdin = all.findLast((one) => one.stdin)?.stdin
+  const findings = [
+    ...redirects.flatMap((redirect) => expansions(redirect, place)),
+    ...all.flatMap((one) => one.findings),
+  ]
   return { findings, ...(stdin ? { stdin } : {}) }
 }
 
@@ -252,7 +235,7 @@ function expansions(node: SyntaxNode, place: Place): Finding[] {
       const bends = child.prefix === '!' || child.operation?.type === 'Transform' || child.operation?.type === 'Unknown'
       if (bends) findings.push(...found('hides', `${child.text} means what another variable holds`, part))
       if (child.index && /[[$`]/.test(child.index.text))
-        findings.push(...found('hides', 'a subscript may run what it holds', part))
+        findings.push(...found('indirect', 'a subscript may run what it holds', part))
       if (child.prefix !== '#' && SECRET_NAME.test(child.parameter))
         findings.push(...found('harms', `${child.text} may hold a secret`, part))
       if (child.operation?.type === 'Default' && /=/.test(child.operation.operator))

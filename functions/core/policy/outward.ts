@@ -123,7 +123,7 @@ const kill: Rule = ({ args, part }) => {
   const all = targets.some(({ shape }) => /^(-?[01]|--?\d+|-1)$/.test(shape))
   return all
     ? found('harms', 'ends processes that are not of this command', part)
-    : found('reaches', 'ends a process', part)
+    : found('runs', 'ends a process', part)
 }
 
 /** What a package manager does by its first word. */

@@ -108,7 +108,7 @@ const interpreter =
   }
 
 const pythonModule = (call: Call, module: Arg | undefined) =>
-  /^(pip|ensurepip|http\.server|smtpd|ftplib|telnetlib|twine|poetry|uv)/.test(module?.shape ?? '')
+  /^(pip|ensurepip|smtpd|ftplib|telnetlib|twine|poetry|uv)/.test(module?.shape ?? '')
     ? found('reaches', `python -m ${module?.shape} goes beyond the workspace`, call.part)
     : found('runs', `python -m ${module?.shape ?? ''} runs code`, call.part)
 
@@ -118,10 +118,10 @@ const declare: Rule = ({ args, part, program }) => {
   if (named.length === 0 || (program === 'export' && args.some(({ shape }) => EXPORTING.test(shape))))
     return found('harms', 'prints the environment', part)
   if (args.some(({ shape }) => /^[-+]\w*[nifAa]/.test(shape)))
-    return found('hides', `${program} changes what a name means`, part)
+    return found('indirect', `${program} changes what a name means`, part)
   const findings = named.map((arg) => {
     const [name = '', ...rest] = arg.shape.split('=')
-    if (!/^[A-Za-z_]\w*\+?$/.test(name)) return found('hides', `${program} sets what is no plain name`, part)[0]
+    if (!/^[A-Za-z_]\w*\+?$/.test(name)) return found('indirect', `${program} sets what is no plain name`, part)[0]
     return assigning(
       name.replace(/\+$/, ''),
       { ...arg, value: arg.value === undefined ? undefined : rest.join('=') },
@@ -138,7 +138,7 @@ const set: Rule = ({ args, part }) => {
   )
   return plain
     ? found('runs', 'set changes the shell', part)
-    : found('hides', 'set changes what later words mean', part)
+    : found('indirect', 'set changes what later words mean', part)
 }
 
 const NAME = /^[A-Za-z_]\w*$/
@@ -149,13 +149,17 @@ const naming =
     args.some(
       ({ shape, value }) => value === undefined || shape.startsWith('-C') || (/[[$`]/.test(shape) && !NAME.test(shape)),
     )
-      ? found('hides', 'a subscript may run what it holds', part)
+      ? found('indirect', 'a subscript may run what it holds', part)
       : found('runs', reason, part)
 
 const hiding =
   (reason: string): Rule =>
   ({ part }) =>
     found('hides', reason, part)
+const bending =
+  (reason: string): Rule =>
+  ({ part }) =>
+    found('indirect', reason, part)
 const running =
   (reason: string): Rule =>
   ({ part }) =>
@@ -193,13 +197,13 @@ export const SHELLS: Record<string, Rule> = {
   printenv,
   trap,
   compgen: hiding('lists what the shell knows'),
-  alias: hiding('alias changes what a later word means'),
-  unalias: hiding('unalias changes what a later word means'),
-  hash: hiding('hash rebinds a program'),
-  enable: hiding('enable changes builtins'),
-  shopt: hiding('shopt changes how the line is read'),
-  complete: hiding('complete runs functions'),
-  bind: hiding('bind runs commands'),
+  alias: bending('alias changes what a later word means'),
+  unalias: bending('unalias changes what a later word means'),
+  hash: bending('hash rebinds a program'),
+  enable: bending('enable changes builtins'),
+  shopt: bending('shopt changes how the line is read'),
+  complete: bending('complete runs functions'),
+  bind: bending('bind runs commands'),
   fc: hiding('fc runs what an editor holds'),
   history: hiding('history shows earlier commands'),
   read: naming('reads into a variable'),
@@ -207,7 +211,7 @@ export const SHELLS: Record<string, Rule> = {
   readarray: naming('reads into a variable'),
   unset: naming('unsets a variable'),
   getopts: naming('reads options'),
-  let: hiding('let evaluates arithmetic'),
+  let: bending('let evaluates arithmetic'),
   wait: naming('waits for processes'),
   ulimit: running('changes limits'),
   umask: running('changes how files are made'),

@@ -90,13 +90,13 @@ const jq: Rule = ({ args, part, program }) => {
 }
 
 const printf: Rule = ({ args, part }) =>
-  args[0]?.shape.startsWith('-v') ? found('hides', 'printf -v sets a variable', part) : []
+  args[0]?.shape.startsWith('-v') ? found('indirect', 'printf -v sets a variable', part) : []
 
 /** `-v` and `-R` look a variable up, and run what stands in its subscript. */
 const test: Rule = ({ args, part }) =>
   args.some(({ shape }) => /^-[vR]$/.test(shape)) ||
   args.some(({ shape, value }) => value !== undefined && /\[.*[$`]/.test(shape))
-    ? found('hides', 'test -v may run what a subscript holds', part)
+    ? found('indirect', 'test -v may run what a subscript holds', part)
     : present(args.map((arg) => (/^(-\w+|[=!<>()[\]]+|-)$/.test(arg.shape) ? undefined : testedFile(args, arg, part))))
 
 const testedFile = (
