@@ -219,9 +219,26 @@ function scaled(row: Float32Array): Float32Array {
 
 /** The places of the largest numbers above zero, largest first. */
 export function topOf(row: Float32Array, count: number): number[] {
-  const values = row.filter((number) => number > 0).sort()
-  const least = values.length > count ? (values[values.length - count] as number) : 0
+  const least = leastOfTop(row, count)
   const places: number[] = []
   for (let at = 0; at < row.length; at++) if ((row[at] as number) > 0 && (row[at] as number) >= least) places.push(at)
   return places.sort((a, b) => (row[b] as number) - (row[a] as number) || a - b).slice(0, count)
+}
+
+/** The `count`-th largest number above zero, or 0; what is surely below it is not sorted. */
+function leastOfTop(row: Float32Array, count: number): number {
+  let held = new Float32Array(count * 2)
+  let [length, least] = [0, 0]
+  for (let at = 0; at < row.length; at++) {
+    const value = row[at] as number
+    if (value <= least) continue
+    held[length++] = value
+    if (length < held.length) continue
+    held = held.sort()
+    held.copyWithin(0, count)
+    least = held[0] as number
+    length = count
+  }
+  const values = held.subarray(0, length).sort()
+  return length < count ? 0 : (values[length - count] as number)
 }

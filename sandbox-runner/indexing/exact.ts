@@ -67,13 +67,8 @@ async function holding(
 ): Promise<string[] | undefined> {
   const walked = walkByRipgrep({ root: top, pattern, timeoutMs: EXACT_MS_MAX })
   if (!walked) return undefined
-  const [found, tracked, ignored] = await Promise.all([
-    walked,
-    listed('--cached'),
-    listed('--cached', '--ignored', '--exclude-standard'),
-  ])
+  const [found, ignored] = await Promise.all([walked, listed('--cached', '--ignored', '--exclude-standard')])
   if (!found || ignored.length > IGNORED_MAX) return undefined
-  const known = new Set(tracked)
   const own = new Map<string, boolean>()
   const isOwn = (folder: string): boolean => {
     if (folder === '.') return true
@@ -83,7 +78,7 @@ async function holding(
     own.set(folder, answer)
     return answer
   }
-  const mine = found.filter((path) => known.has(path) || (isOwn(dirname(path)) && !isSecretPath(path)))
+  const mine = found.filter((path) => isOwn(dirname(path)) && !isSecretPath(path))
   return [...new Set([...mine, ...ignored])].sort()
 }
 

@@ -13,9 +13,13 @@ export async function treeOf(options: GitOptions, ref: string): Promise<Map<stri
   const listed = await mustGit(['ls-tree', '-r', '-l', '-z', ref], options)
   const files = new Map<string, Blob>()
   for (const line of listed.split('\0')) {
-    const [, mode, id = '', size = '0', path = ''] = /^(\d+) blob ([\da-f]+) +(\d+)\t(.*)$/s.exec(line) ?? []
-    if (mode === undefined || mode === '120000' || path.includes('\ufffd')) continue
-    if (isIndexed(path, Number(size))) files.set(path, { id, size: Number(size) })
+    // `mode blob id size<tab>path`; by hand, for a tree of a hundred thousand lines is read at every change.
+    const tab = line.indexOf('\t')
+    if (tab < 0 || line.startsWith('120000') || line.slice(7, 11) !== 'blob') continue
+    const path = line.slice(tab + 1)
+    const idEnd = line.indexOf(' ', 12)
+    const size = Number(line.slice(idEnd, tab))
+    if (isIndexed(path, size) && !path.includes('\ufffd')) files.set(path, { id: line.slice(12, idEnd), size })
   }
   return files
 }
