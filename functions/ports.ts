@@ -8,6 +8,7 @@ import type { Account, SharedLimits } from './core/accounts.ts'
 import type { Settled } from './core/bucket.ts'
 import type { AgentContext } from './core/context.ts'
 import type { Whose } from './core/facts.ts'
+import type { Preferred } from './core/preferences.ts'
 import type { WorkspaceFacts } from './core/prompt.ts'
 import type { ApiKey, AuditEntry, CustomTool, Fact, Preference, Schedule } from './core/records.ts'
 import type { PolicyRule } from './core/rules.ts'
@@ -374,6 +375,15 @@ export type Memory = {
       to: Partial<Pick<Fact, 'kind' | 'text' | 'scope' | 'confidence' | 'expiresAt' | 'by'>>,
     ): Promise<Fact | undefined>
     delete(fact: Fact): Promise<boolean>
+  }
+  preferences: {
+    /** What holds for this person on this repo. Nothing where long-term memory does not answer. Never throws. */
+    effective(whose: Whose): Promise<Preferred[]>
+    /** All of these scopes. */
+    list(scopes: string[]): Promise<Preference[]>
+    /** One value of a name in a scope. */
+    put(preference: { scope: string; name: string; value: string | number }): Promise<Preference>
+    delete(scope: string, name: string): Promise<boolean>
   }
   /** Makes vectors of facts that have none: of a new embedding model, or of a time when the tier was down. */
   tidy(): Promise<number>

@@ -125,6 +125,12 @@ export const LEARN_ANSWER_TOKENS_MAX = 1500
 export const LEARN_FACTS_MAX = 5
 /** Pauses between the tries; after them the run goes on to the archive without. */
 export const LEARN_DELAYS_MS = [5, 60].map((seconds) => seconds * 1000)
+/** A preference that the agent is told. */
+export const PREFERENCE_CHARS_MAX = 300
+export const PREFERENCES_TOLD_MAX = 20
+export const PREFERENCES_MAX = 200
+/** A request waits no longer for the preferences of who makes it; the run goes without. */
+export const PREFERENCES_MS_MAX = 2000
 /** What is kept no longer is looked for so often. */
 export const TIDY_EVERY_MS = 3600_000
 

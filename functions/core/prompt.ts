@@ -3,6 +3,7 @@
  * finds its prefix cached; what is particular to the repo and the task is in the first user message.
  */
 import { INSTRUCTIONS_BYTES_MAX } from './limits.ts'
+import { preferencesText } from './preferences.ts'
 import type { PolicyRule } from './rules.ts'
 import type { Message, Run } from './types.ts'
 
@@ -55,9 +56,10 @@ export function openingMessages(run: Run, facts: WorkspaceFacts, earlier: Earlie
   ]
 }
 
-function firstMessage({ task, repo }: Run, facts: WorkspaceFacts, known: string | undefined): string {
+function firstMessage({ task, repo, preferences }: Run, facts: WorkspaceFacts, known: string | undefined): string {
   const { name, branch, files, top, testCommand, instructions, map } = facts
   const where = `Workspace: ${name}${branch ? ` (branch ${branch})` : ''}, ${files} files${top.length > 0 ? `: ${top.join(' ')}` : ''}`
+  const wanted = preferencesText(preferences)
   const about = [
     where,
     ...(repo?.subdir ? [`The task is about ${repo.subdir}/.`] : []),
@@ -65,6 +67,7 @@ function firstMessage({ task, repo }: Run, facts: WorkspaceFacts, known: string 
     ...(needsPlan(task) ? ['This has several steps: begin with update_plan.'] : []),
     ...(map ? [`Likely places, by who mentions whom (search_code finds more):\n${map}`] : []),
     ...instructions.map(({ path, text }) => `The repository's ${path}:\n${clip(text)}`),
+    ...(wanted ? [wanted] : []),
     ...(known ? [known] : []),
   ]
   return `${task}\n\n---\n${about.join('\n')}`

@@ -281,6 +281,16 @@ export const Run = z.object({
   deliver: Deliver.optional(),
   /** While that is under way, and afterwards: what became of it, line by line. */
   delivery: z.array(z.string()).optional(),
+  /** What this run was told to do by preferences, and whose they are; not what the request said itself. */
+  preferences: z
+    .array(
+      z.object({
+        name: z.string(),
+        value: z.union([z.string(), z.number()]),
+        from: z.enum(['you, for this repo', 'you', 'the repo', 'the organisation', 'everybody']),
+      }),
+    )
+    .optional(),
   /** Who is told of the end, and whether that worked. */
   callbackUrl: z.string().optional(),
   callback: z

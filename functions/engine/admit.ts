@@ -4,8 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { startedEvent } from '../core/events.ts'
+import type { Whose } from '../core/facts.ts'
 import { freshRun, NOTHING_USED } from '../core/fresh.ts'
-import { RUN_LIMITS_DEFAULT } from '../core/limits.ts'
+import { PREFERENCES_MS_MAX, RUN_LIMITS_DEFAULT } from '../core/limits.ts'
+import { chosen, type Preferred } from '../core/preferences.ts'
 import type {
   ApprovalMode,
   Decision,
@@ -110,7 +112,12 @@ async function admit(
   }
   // The sandbox takes the run with the later id for the later one, and clocks of several machines differ.
   const last = known && (await store.runs({ sessionId: known.sessionId, limit: 1 })).items[0]?.runId
-  const { turns, costUsd, seconds } = { ...RUN_LIMITS_DEFAULT, ...request.limits }
+  const whose = { by: request.by, repo: session.repo?.url }
+  const preferred = begin.kind === 'agent' ? await preferredBy(whose, ports) : []
+  const { model: wanted, approval, costUsd: most, used } = chosen(preferred, { ...request, ...request.limits })
+  const model = wanted ?? 'auto'
+  const { turns, seconds } = { ...RUN_LIMITS_DEFAULT, ...request.limits }
+  const costUsd = most ?? RUN_LIMITS_DEFAULT.costUsd
   const run = freshRun({
     runId: ids.next('run', last),
     sessionId: session.sessionId,
@@ -118,17 +125,18 @@ async function admit(
     task: request.task,
     pending: begin.pending,
     limits: { turns, seconds, costUsd: Math.min(costUsd, settings.costUsdMax) },
-    approval: request.approval ?? 'ask',
-    model: request.model ?? 'auto',
+    approval: approval ?? 'ask',
+    model,
     remembered: await store.remembered({
       sessionId: session.sessionId,
       ...(session.repo ? { repo: session.repo.url } : {}),
     }),
     ...(session.repo ? { repo: session.repo } : {}),
     ...(request.by ? { by: request.by } : {}),
+    ...(used.length > 0 ? { preferences: used } : {}),
     ...(delivers && request.deliver ? { deliver: request.deliver } : {}),
     ...(request.callbackUrl ? { callbackUrl: request.callbackUrl } : {}),
-    ...(learnsFrom(begin.kind, request.model ?? 'auto', ports) ? { learn: 'wanted' as const } : {}),
+    ...(learnsFrom(begin.kind, model, ports) ? { learn: 'wanted' as const } : {}),
     ...(ports.archive ? { archive: 'wanted' as const } : {}),
     workspaceId: session.workspaceId,
     ...(session.head ? { head: session.head } : {}),
@@ -163,6 +171,16 @@ async function admit(
 /** The scripted model has nothing to say of a run. */
 export const learnsFrom = (kind: Run['kind'], model: string, { settings, memory }: Ports): boolean =>
   settings.learns === true && memory !== undefined && kind === 'agent' && !isScripted(model)
+
+/** A run does not wait for what its person likes, nor fail without. */
+async function preferredBy(whose: Whose, { memory, clock }: Ports): Promise<Preferred[]> {
+  if (!memory) return []
+  const over = new AbortController()
+  const late = clock.sleep(PREFERENCES_MS_MAX, over.signal).then((): Preferred[] => [])
+  const found = await Promise.race([memory.preferences.effective(whose), late])
+  over.abort()
+  return found
+}
 
 export type Sent = { ok: true } | Refused | { ok: false; code: 'decided'; message: string; approved: boolean }
 

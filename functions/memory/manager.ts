@@ -5,6 +5,7 @@
  */
 import type { LongTerm, Memory } from '../ports.ts'
 import { type FactsOptions, factMemory } from './facts.ts'
+import { preferenceMemory } from './preferences.ts'
 import type { ShortTermMemory } from './short-term.ts'
 
 export type MemoryOptions = Omit<FactsOptions, 'longTerm'> & {
@@ -18,6 +19,7 @@ export class MemoryManager implements Memory {
   readonly recall: Memory['recall']
   readonly remember: Memory['remember']
   readonly facts: Memory['facts']
+  readonly preferences: Memory['preferences']
   readonly tidy: Memory['tidy']
   readonly #options: MemoryOptions
 
@@ -29,6 +31,7 @@ export class MemoryManager implements Memory {
     this.remember = remember
     this.facts = facts
     this.tidy = tidy
+    this.preferences = preferenceMemory(options)
   }
 
   async forget(sessionId: string): Promise<void> {

@@ -11,6 +11,7 @@ import { codeRoutes } from './code.ts'
 import { type Face, makeRouter, type Vars } from './context.ts'
 import { executeRoutes } from './execute.ts'
 import { memoryRoutes } from './memory.ts'
+import { preferenceRoutes } from './preferences.ts'
 import { codeOf, Problem, problem } from './problem.ts'
 import { limitRate } from './rate.ts'
 import { runRoutes } from './runs.ts'
@@ -108,6 +109,7 @@ export function createApp(face: Face): OpenAPIHono<Vars> {
     codeRoutes,
     memoryRoutes,
     analyticsRoutes,
+    preferenceRoutes,
     () => pages,
   ]
   for (const make of face.api ? routes : []) app.route('/', make(face))

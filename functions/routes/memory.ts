@@ -14,7 +14,7 @@ import { Problem, problem } from './problem.ts'
 const time = z.iso.datetime()
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-const Shared = z.enum(['user', 'repo', 'org', 'all'])
+export const Shared = z.enum(['user', 'repo', 'org', 'all'])
 export const FactView = z
   .object({
     factId: z.string(),
@@ -229,7 +229,7 @@ const isOwn = ({ scope }: Fact, { id }: Caller): boolean =>
   scope === userScope(id) || scope.startsWith(`${userScope(id)} in `)
 
 /** @throws Problem */
-function placed(
+export function placed(
   scope: z.infer<typeof Shared>,
   whose: { by: string; repo?: string | undefined },
   caller: Caller,

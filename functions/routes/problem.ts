@@ -11,6 +11,7 @@ const STATUS: Record<string, [status: ContentfulStatusCode, title: string]> = {
   run_not_found: [404, 'There is no such run'],
   session_not_found: [404, 'There is no such session'],
   fact_not_found: [404, 'There is no such fact'],
+  preference_not_found: [404, 'There is no such preference'],
   method_not_allowed: [405, 'This method is not offered here'],
   idempotency_in_progress: [409, 'The same request is being worked on'],
   session_busy: [409, 'The session is busy'],

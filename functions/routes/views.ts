@@ -97,6 +97,10 @@ export const RunView = z
       .array(z.object({ model: z.string(), tool: z.string(), calls: z.int() }))
       .optional()
       .openapi({ description: 'Calls of the model that were mended before they were performed.' }),
+    preferences: z
+      .array(z.object({ name: z.string(), value: z.union([z.string(), z.number()]), from: z.string() }))
+      .optional()
+      .openapi({ description: 'What preferences decided for this run, and whose they are.' }),
     learned: z
       .enum(['pending', 'done', 'failed'])
       .optional()
@@ -166,6 +170,7 @@ export function runView(run: Run, feedback?: Feedback): RunView {
     ...(run.trouble ? { trouble: { ...run.trouble, at: iso(run.trouble.at) } } : {}),
     ...(run.callbackUrl && hasEnded(run) ? { callback: callbackView(run) } : {}),
     ...(run.mended ? { mended: run.mended } : {}),
+    ...(run.preferences?.length ? { preferences: run.preferences } : {}),
     ...(learnedView(run) ? { learned: learnedView(run) } : {}),
     ...(run.forkedFrom ? { forkedFrom: run.forkedFrom } : {}),
     ...(feedback ? { feedback: { ...feedback, at: iso(feedback.at) } } : {}),

@@ -17,6 +17,12 @@ export const memoryOf = (outside: Outside, network: Network, process: Process): 
     change: async () => undefined,
     delete: async () => false,
   },
+  preferences: {
+    effective: async () => [],
+    list: async () => [],
+    put: () => Promise.reject(new Error('nobody sets a preference here')),
+    delete: async () => false,
+  },
   tidy: async () => 0,
   forget: (sessionId) => network.ask(process, `forget ${sessionId}`, async () => {}),
   close: async () => {},
