@@ -10,6 +10,8 @@ import type { Credential, Forge, ForgeRefusal } from '../ports.ts'
 export type GithubOptions = {
   /** Of the API: https://api.github.com, or https://HOST/api/v3. */
   apiUrl?: string | undefined
+  /** Instead of the platform's own. */
+  fetch?: typeof fetch
 } & ({ token: string } | { appId: string; privateKey: string })
 
 type Slug = { owner: string; repo: string }
@@ -25,7 +27,7 @@ const CLOCK_SECONDS = 60
 export function githubForge(options: GithubOptions): Forge {
   const apiUrl = options.apiUrl?.replace(/\/$/, '') ?? API_URL
   const web = new URL(apiUrl === API_URL ? 'https://github.com' : apiUrl).origin
-  const ask = asking(apiUrl)
+  const ask = asking(apiUrl, options.fetch)
 
   const slugOf = (url: string): Slug | undefined => {
     const found = /^(?:https?:\/\/|ssh:\/\/)(?:[^/@]*@)?([^/]+)\/(.+)$/i.exec(url) ?? /^[^/@]+@([^/:]+):(.+)$/.exec(url)
@@ -133,7 +135,7 @@ const RIGHTS: Record<Parameters<Forge['credential']>[1], Record<string, string>>
 }
 
 /** One request. Whatever goes wrong is a refusal; `retry` where it is the world's fault. */
-function asking(baseUrl: string): Ask {
+function asking(baseUrl: string, own: typeof fetch | undefined): Ask {
   const send = request.defaults({
     baseUrl,
     headers: { 'user-agent': 'Stint', 'x-github-api-version': '2022-11-28' },
@@ -142,7 +144,11 @@ function asking(baseUrl: string): Ask {
     const shown = (text: string) => text.replaceAll(token, '***').slice(0, 500)
     try {
       const headers = { authorization: `Bearer ${token}` }
-      const { data } = await send(route, { ...parameters, headers, request: { signal } })
+      const { data } = await send(route, {
+        ...parameters,
+        headers,
+        request: { signal, ...(own ? { fetch: own } : {}) },
+      })
       return { ok: true, data }
     } catch (error) {
       const { status = 0, message } = error as { status?: number; message: string }

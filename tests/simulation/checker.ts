@@ -169,6 +169,29 @@ export class Checker {
     if (!said || seen.run.approval === 'deny') throw new Violation('I8', `${held} is performed and nobody approved it`)
   }
 
+  /** A branch is about to be moved: for a call that was committed, to the commit that somebody agreed to. */
+  pushes({ runId, branch, commit, ci }: { runId: string; branch: string; commit: string; ci: boolean }): void {
+    const seen = this.runs.get(runId)
+    if (!seen) return
+    const asked = [...this.calls].filter(
+      ([, { tool, args }]) =>
+        tool === 'git_push' && `stint/${(JSON.parse(args) as { branch: string }).branch}` === branch,
+    )
+    if (asked.length === 0) throw new Violation('I8', `${branch} is pushed and no committed call says so`)
+    const { approval } = seen.run
+    if (approval === 'deny') throw new Violation('I8', `${branch} is pushed by a run that may not`)
+    if (approval === 'auto' && !ci) return
+    const shown = (callId: string): boolean =>
+      [...this.runs.values()].some(({ events }) =>
+        events.some(
+          (event) =>
+            event.includes('"approval.requested"') && event.includes(callId) && event.includes(commit.slice(0, 12)),
+        ),
+      )
+    const agreed = asked.some(([callId]) => seen.decided.get(callId) === true && shown(callId))
+    if (!agreed) throw new Violation('I8', `${branch} is pushed to ${commit}, which nobody was shown and agreed to`)
+  }
+
   published(event: Event): void {
     if (event.seq !== undefined && !this.everCommitted.has(text(event)))
       throw new Violation('I1', `${event.type} ${event.seq} of ${event.runId} is shown and not committed`)

@@ -111,6 +111,20 @@ export const MUTANTS: Record<string, Mutant> = {
     removes: 'a call that policy holds back waits for a person',
     edits: [edit('functions/core/verdicts.ts', "(run.approval === 'ask' || call.verdict.always === true)", 'false')],
   },
+  'always-ask': {
+    removes: 'a push that changes what the forge runs waits under any approval',
+    edits: [
+      edit(
+        'functions/core/verdicts.ts',
+        "(run.approval === 'ask' || call.verdict.always === true)",
+        "run.approval === 'ask'",
+      ),
+    ],
+  },
+  'look-first': {
+    removes: 'a push is looked at before anybody is asked',
+    edits: [edit('functions/core/verdicts.ts', '  !call.look &&\n', '')],
+  },
   decided: {
     removes: 'a call is decided once',
     edits: [

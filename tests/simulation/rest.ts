@@ -3,6 +3,7 @@ import type { Message } from '../../functions/core/types.ts'
 import type { Seen } from './rows.ts'
 import { isNoise, type RunPlan } from './script.ts'
 import { Violation } from './violation.ts'
+import type { SimulatedForge } from './world/forge.ts'
 import type { Outside } from './world/outside.ts'
 
 /** Longer than any lease, visibility and sweep together. */
@@ -12,7 +13,7 @@ export const STUCK_MS = 400_000
 export function checkEnd(
   seen: Seen,
   plan: RunPlan,
-  outside: Outside,
+  { outside, forge }: { outside: Outside; forge: SimulatedForge },
   known: { rolledBack: boolean; buried: boolean; claimsMax: number },
 ): void {
   const { run } = seen
@@ -23,6 +24,7 @@ export function checkEnd(
   checkOutside(seen, outside, known.rolledBack)
   checkCallback(seen, outside, known.rolledBack)
   checkLessons(seen, outside, known.rolledBack)
+  checkForge(seen, forge)
 }
 
 function checkEnding(
@@ -88,6 +90,18 @@ function checkOutside({ run, told, label }: Seen, { effects }: Outside, rolledBa
   const told_ = new Set(told.outside.map(({ callId }) => callId))
   const stray = effects.find((effect) => effect.runId === run.runId && !told_.has(effect.callId))
   if (stray) throw new Violation('I5', `${stray.kind} ${stray.text} of ${label} was done and is not told`)
+}
+
+/** What is told as pushed or proposed is there, once. */
+function checkForge({ told, label }: Seen, { branches, pulls }: SimulatedForge): void {
+  for (const { branch, commit, number } of told.published) {
+    const stood = (branches.get(branch) ?? []).filter((one) => one.commit === commit)
+    if (commit !== undefined && stood.length !== 1)
+      throw new Violation('I5', `${branch} of ${label} is told as pushed and was, ${stood.length} times`)
+    const proposed = pulls.filter((pull) => pull.branch === branch)
+    if (number !== undefined && (proposed.length !== 1 || proposed[0]?.number !== number))
+      throw new Violation('I5', `${branch} of ${label} is proposed ${proposed.length} times, told as #${number}`)
+  }
 }
 
 /** Whoever asked to be told was told, with the same words each time. */

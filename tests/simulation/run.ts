@@ -127,7 +127,7 @@ async function live(world: World, plans: RunPlan[], fresh: RunPlan[], faultsMs: 
     const plan = plans.find(({ label }) => label === seen.label)
     if (!plan) throw new Violation('I7', `${seen.label} was asked for by nobody`)
     const { runId } = seen.run
-    checkEnd(seen, plan, world.outside, {
+    checkEnd(seen, plan, world, {
       rolledBack: checker.rolledBack.has(runId),
       buried: checker.buried.has(runId),
       claimsMax: CLAIMS_MAX,

@@ -73,7 +73,7 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
     })),
     nobody,
     removedAfterwards,
-    ...(random.chance(0.15) ? { forkAtMs: random.int(1000, 60_000) } : {}),
+    ...(random.chance(0.25) ? { forkAtMs: random.int(1000, 60_000) } : {}),
   }
 }
 
@@ -81,7 +81,19 @@ function planRun(label: string, random: Random, follows: string | undefined): Ru
 function answersOf(label: string, random: Random, asks: boolean): Answer[] {
   const turns: ScriptedCall[][] = random.chance(0.5) ? [[plan(label)]] : []
   if (asks) turns.push(...turnsOf('question', `${label}.0`, random))
-  const kinds = ['reads', 'edit', 'command', 'edit', 'mixed', 'question', 'tests', 'outside', 'write'] as const
+  const kinds = [
+    'reads',
+    'edit',
+    'command',
+    'edit',
+    'mixed',
+    'mixed',
+    'question',
+    'tests',
+    'outside',
+    'publish',
+    'write',
+  ] as const
   const length = random.int(3, 8)
   for (let n = 1; n <= length; n++) turns.push(...turnsOf(random.pick(kinds), `${label}.${n}`, random))
   return [
@@ -91,7 +103,7 @@ function answersOf(label: string, random: Random, asks: boolean): Answer[] {
 }
 
 function turnsOf(
-  kind: 'reads' | 'edit' | 'command' | 'mixed' | 'question' | 'tests' | 'outside' | 'write',
+  kind: 'reads' | 'edit' | 'command' | 'mixed' | 'question' | 'tests' | 'outside' | 'publish' | 'write',
   line: string,
   random: Random,
 ): ScriptedCall[][] {
@@ -114,6 +126,11 @@ function turnsOf(
         [{ name: 'write_file', args: { path: 'fixed.txt', content: `${line}\n` } }],
         [{ name: 'run_tests', args: {} }],
       ]
+    case 'publish': {
+      const branch = random.chance(0.3) ? `ci-${line}` : line
+      const pull = { name: 'open_pull_request', args: { title: line, body: 'As the script says.' } }
+      return [[{ name: 'git_push', args: { branch } }, pull]]
+    }
     case 'outside':
       return [[command(`${random.pick(['push', 'chat', 'mail'])} ${line}`)]]
   }

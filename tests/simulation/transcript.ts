@@ -13,9 +13,11 @@ export type Told = {
   files: Files
   /** Results of calls that act outside: done, or told as unknown. */
   outside: { callId: string; text: string; state: string }[]
+  /** Pushes and proposals that are told as done. */
+  published: { callId: string; branch: string; commit?: string; number?: number }[]
 }
 
-export const nothingTold = (files: Files = baseFiles()): Told => ({ open: [], files, outside: [] })
+export const nothingTold = (files: Files = baseFiles()): Told => ({ open: [], files, outside: [], published: [] })
 
 /** @throws Violation I4 or I5. */
 export function tell(told: Told, message: Message, cancelled: boolean): Told {
@@ -36,6 +38,11 @@ function performed(told: Told, call: ToolCall, result: ToolResult, cancelled: bo
     return told
   }
   if (call.tool === 'update_plan' || call.tool === 'ask_user') return told
+  if (call.tool === 'git_push' || call.tool === 'open_pull_request') {
+    if (!result.ok) return told
+    const data = result.data as Omit<Told['published'][number], 'callId'>
+    return { ...told, published: [...told.published, { callId: call.callId, ...data }] }
+  }
   const input = JSON.parse(call.arguments) as Input
   const [, , text] = OUTSIDE.exec(String(input.command)) ?? []
   if (text !== undefined) {

@@ -8,6 +8,7 @@ import type { AICodeAgent } from '../../../functions/engine/agent.ts'
 import type { Faults } from '../faults.ts'
 import type { Random } from '../random.ts'
 import type { Decider, RunPlan } from '../script.ts'
+import { REPO_URL } from './forge.ts'
 
 export type PeopleWorld = {
   random: Random
@@ -84,6 +85,7 @@ export class People {
     const request = {
       task: `${label}: do what the script says`,
       approval,
+      repo: { url: REPO_URL },
       ...(sessionId ? { sessionId } : {}),
       ...(costUsd === undefined ? {} : { limits: { costUsd } }),
       ...(plan.callback ? { callbackUrl: `https://example.com/${label}` } : {}),

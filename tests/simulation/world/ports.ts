@@ -3,6 +3,7 @@ import { sandboxOver } from '../../../functions/adapters/sandbox-client.ts'
 import type { IdKind, Model, Ports, Wake } from '../../../functions/ports.ts'
 import type { Random } from '../random.ts'
 import type { Scheduler } from '../scheduler.ts'
+import { portsToForge, type SimulatedForge } from './forge.ts'
 import { memoryOf } from './memory.ts'
 import type { SimulatedModel } from './model.ts'
 import type { Network, Process } from './network.ts'
@@ -17,6 +18,7 @@ export type PortsWorld = StoreWorld & {
   model: SimulatedModel
   machines: SandboxMachines
   outside: Outside
+  forge: SimulatedForge
   queue: { send(wake: Wake, delayMs: number): void }
   /** Ends the simulation when the check finds a violation. */
   guarded(check: () => void): void
@@ -29,7 +31,9 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
   const now = (): number => scheduler.now + process.skewMs
   const store = watchedStore(world, network, process)
   const over = (label: string, work: () => Promise<unknown>) => network.start(process, label, work)
+  const machines = sandboxOver(transportTo(world.machines, over), { isolation: 'none' })
   return {
+    ...portsToForge(world.forge, machines, network, process),
     settings: {
       owner: process.name,
       models: { strong: 'openai/gpt-oss-120b', fast: 'openai/gpt-oss-20b', fallbacks: [] },
@@ -52,7 +56,7 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
       watched: () => false,
     },
     model: modelOf(world, process),
-    sandbox: actingOutside(sandboxOver(transportTo(world.machines, over), { isolation: 'none' }), {
+    sandbox: actingOutside(machines, {
       ...{ outside, network, process, store },
       onCall: (runId, call) => world.guarded(() => checker.performs(runId, call)),
     }),

@@ -3,6 +3,7 @@ import type {
   Call,
   CallResult,
   Layer,
+  PackReply,
   PerformReply,
   PrepareReply,
   Request,
@@ -12,6 +13,7 @@ import type { Faults } from '../faults.ts'
 import type { Random } from '../random.ts'
 import { Box } from './box.ts'
 import { baseFiles, changesFiles, type Input, layerBytes, perform } from './files.ts'
+import { packOf } from './forge.ts'
 
 type Asked<Op extends Request['op']> = Extract<Request, { op: Op }>
 
@@ -50,6 +52,8 @@ export class SandboxMachines {
         return this.prepare(request)
       case 'perform':
         return this.perform(request)
+      case 'pack':
+        return this.pack(request)
       case 'stop':
         for (const one of this.pending)
           if (one.fence <= (request.fence ?? Number.POSITIVE_INFINITY))
@@ -97,6 +101,15 @@ export class SandboxMachines {
       box.current = layer.snapshot
       this.dies('sandbox_reply_lost', `prepare ${runId}`)
       return { ok: true, head: layer.snapshot, layers: [layer], facts }
+    })
+  }
+
+  private pack({ runId, workspace: { id, fence, head }, layers }: Asked<'pack'>): Promise<PackReply> {
+    const box = this.route(id)
+    return box.alone(async () => {
+      if (!box.admits(runId, fence)) return FENCED
+      await this.world.pause(this.world.random.int(2, 200), 'packs')
+      return this.settle(box, head, layers) ?? packOf(runId, id, head)
     })
   }
 

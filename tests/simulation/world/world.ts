@@ -10,6 +10,7 @@ import type { RunPlan } from '../script.ts'
 import { Trace } from '../trace.ts'
 import type { Backend } from './backend.ts'
 import { Crew } from './crew.ts'
+import { SimulatedForge } from './forge.ts'
 import { SimulatedModel } from './model.ts'
 import { Network } from './network.ts'
 import { Outside } from './outside.ts'
@@ -33,6 +34,7 @@ export class World {
   readonly trace: Trace
   readonly checker: Checker
   readonly outside: Outside
+  readonly forge: SimulatedForge
   readonly people: People
   readonly queue: SimulatedQueue
   readonly crew: Crew
@@ -62,6 +64,13 @@ export class World {
     })
     this.checker = new Checker(backend, options.mayLive(this.crew.dead))
     this.outside = new Outside(faults, (runId, token) => token < (this.checker.runs.get(runId)?.token ?? 0))
+    this.forge = new SimulatedForge(faults, (push) => {
+      try {
+        this.checker.pushes(push)
+      } catch (error) {
+        scheduler.fail(error)
+      }
+    })
     this.queue = new SimulatedQueue({
       ...{ scheduler, faults, note, random: random.fork('queue') },
       deliver: (wake, settle) => this.crew.deliver(wake, settle),
@@ -93,7 +102,7 @@ export class World {
     pause: (ms: number, label: string) => Promise<void>,
     plans: RunPlan[],
   ): PortsWorld {
-    const { backend, checker, faults, trace, scheduler, outside, queue } = this
+    const { backend, checker, faults, trace, scheduler, outside, forge, queue } = this
     const guarded = (check: () => void): void => {
       try {
         check()
@@ -104,7 +113,7 @@ export class World {
     const labelled = new Map(plans.map((plan) => [plan.label, plan]))
     let serial = 0
     return {
-      ...{ backend, checker, faults, trace, scheduler, outside, queue, network, guarded },
+      ...{ backend, checker, faults, trace, scheduler, outside, forge, queue, network, guarded },
       random: random.fork('ids'),
       model: new SimulatedModel(labelled, random.fork('model'), faults),
       machines: new SandboxMachines({
