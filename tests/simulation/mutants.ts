@@ -194,7 +194,13 @@ export const MUTANTS: Record<string, Mutant> = {
   },
   'stop-fence': {
     removes: 'who lost the lease does not stop the work of who has it',
-    edits: [edit('functions/adapters/sandbox-client.ts', "{ op: 'stop', callIds, fence }", "{ op: 'stop', callIds }")],
+    edits: [
+      edit(
+        'functions/adapters/sandbox-client.ts',
+        "{ op: 'stop', runId, callIds, fence }",
+        "{ op: 'stop', runId, callIds }",
+      ),
+    ],
   },
   'given-back': {
     removes: 'a lease that was given back stays so',
