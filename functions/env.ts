@@ -137,6 +137,20 @@ const Schema = z.object({
     .refine(isPrivateKey, 'is no private key in PEM')
     .optional(),
   GITHUB_API_URL: url.optional(),
+  SNAPSHOT_BUCKET: z
+    .string()
+    .regex(
+      /^(s3|gs):\/\/[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](\/[\w.-]+)*\/?$/,
+      'must be s3://bucket/prefix or gs://bucket/prefix',
+    )
+    .optional(),
+  /** As every tool of Amazon reads them; for another store that speaks S3, its own keys and address. */
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  AWS_SESSION_TOKEN: z.string().optional(),
+  AWS_REGION: z.string().optional(),
+  AWS_ENDPOINT_URL: url.optional(),
+  AWS_ENDPOINT_URL_S3: url.optional(),
   STINT_ROLE: z.enum(['all', 'api', 'worker'], { error: 'must be all, api or worker' }).default('all'),
   STINT_ISOLATION: z.enum(['auto', 'none'], { error: 'must be auto or none' }).default('auto'),
   STINT_POLICY: policy.optional(),
@@ -172,6 +186,8 @@ const NEEDS: [keyof Env, keyof Env][] = [
   ['EMBEDDINGS_API_KEY', 'EMBEDDINGS_URL'],
   ['CHROMA_TENANT', 'CHROMA_DATABASE'],
   ['CHROMA_DATABASE', 'CHROMA_TENANT'],
+  ['SNAPSHOT_BUCKET', 'AWS_ACCESS_KEY_ID'],
+  ['SNAPSHOT_BUCKET', 'AWS_SECRET_ACCESS_KEY'],
 ]
 
 export class InvalidEnvironment extends Error {

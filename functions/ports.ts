@@ -700,11 +700,28 @@ export type Callbacks = {
 
 // ---- objects -----------------------------------------------------------------------------------------------------
 
-/** Immutable bytes named by their sha256. `get` answers undefined for what is not there. */
+/** `at`: when it was stored last. */
+export type StoredObject = { id: string; bytes: number; at: number }
+/** One request that anybody may make for a while; the headers must be sent as they are. */
+export type Lent = { url: string; headers: Record<string, string> }
+
+/**
+ * Immutable bytes named by their sha256. An object is there whole or not at all, and what is read is compared with its
+ * name. `get` answers undefined for what is not there, and throws for what is damaged, naming it.
+ */
 export type Snapshots = {
+  /** For people. */
+  where: string
   put(bytes: Uint8Array): Promise<string>
   get(id: string): Promise<Uint8Array | undefined>
   delete(ids: string[]): Promise<void>
+  list(limit: number, cursor?: string): Promise<Page<StoredObject>>
+  /** Of a store that needs credentials: how a sandbox, which has none, puts and gets one object. */
+  lend?: {
+    /** Undefined: it is there already, and was stored so lately that nobody will remove it. */
+    put(id: string): Promise<Lent | undefined>
+    get(id: string): Promise<Lent>
+  }
 }
 
 // ---- all of it ---------------------------------------------------------------------------------------------------

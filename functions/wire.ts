@@ -82,12 +82,13 @@ export type Wired = {
  */
 export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<Wired> {
   const home = writableHome(env.STINT_HOME)
-  const objects = join(home, 'objects')
+  const bucket = env.SNAPSHOT_BUCKET === undefined ? undefined : await openBucket(env, env.SNAPSHOT_BUCKET)
+  const snapshots = bucket ?? folderSnapshots(join(home, 'objects'))
   // First: a child starts while the rest is opened here.
+  const objects = bucket ? { lend: bucket.lend } : { objects: snapshots.where }
   const { commands, carrier } = await openRunners(env, home, objects)
   const forge = await openForge(env)
-  const sandbox = carried(commands, carrier, forge)
-  const snapshots = folderSnapshots(objects)
+  const sandbox = carried(commands, carrier, forge, bucket?.lend)
   const { store: own, where, cache: shared, ledger: openLedger, rates } = await openStore(env, home, snapshots)
   const limits = sharedLimits(env)
   const ledger = Object.keys(limits).length > 0 ? await openLedger() : undefined
@@ -241,7 +242,7 @@ type WiredStore = {
 async function openRunners(
   env: Env,
   home: string,
-  objects: string,
+  { objects, lend }: { objects?: string; lend?: Snapshots['lend'] },
 ): Promise<{ commands: Sandbox & Packing; carrier: Transport }> {
   const { SANDBOX_FUNCTION: name, SANDBOX_URL: url, SANDBOX_TOKEN: secret = '', STINT_ISOLATION: isolation } = env
   if (name !== undefined) {
@@ -249,18 +250,18 @@ async function openRunners(
     const carrier = env.CARRIER_FUNCTION
       ? lambdaRunner({ name: env.CARRIER_FUNCTION, perTenant: false, to: 'carrier' })
       : lambdaRunner({ name, perTenant: true, to: 'carrier' })
-    return { commands: sandboxOver(lambdaRunner({ name, perTenant: true })), carrier }
+    return { commands: sandboxOver(lambdaRunner({ name, perTenant: true }), { lend }), carrier }
   }
   if (url !== undefined) {
     const carrierUrl = env.CARRIER_URL ?? `${url.replace(/\/+$/, '')}/carrier`
     return {
-      commands: sandboxOver(httpRunner({ url, secret }, systemClock)),
+      commands: sandboxOver(httpRunner({ url, secret }, systemClock), { lend }),
       carrier: httpRunner({ url: carrierUrl, secret }, systemClock),
     }
   }
   const workspaces = join(home, 'workspaces')
   return {
-    commands: childSandbox({ entry: entryOf('server.ts'), home: workspaces, objects, isolation }),
+    commands: childSandbox({ entry: entryOf('server.ts'), home: workspaces, objects, isolation }, lend),
     carrier: childRunner({ entry: entryOf('carrier.ts'), home: join(home, 'carrier'), objects, lazily: true }),
   }
 }
@@ -307,6 +308,25 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<Wi
       close: async () => {},
     }),
   }
+}
+
+/** Where large layers and bodies are, when that is no folder here. */
+async function openBucket(env: Env, address: string): Promise<Snapshots> {
+  const { s3Snapshots } = await import('./adapters/s3-snapshots.ts')
+  const { protocol, host: bucket, pathname } = new URL(address)
+  const gcs = protocol === 'gs:'
+  const endpoint =
+    env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? (gcs ? 'https://storage.googleapis.com' : undefined)
+  return s3Snapshots({
+    bucket,
+    prefix: pathname.replace(/^\/+|\/+$/g, ''),
+    region: env.AWS_REGION ?? (gcs ? 'auto' : 'us-east-1'),
+    dialect: gcs ? 'gcs' : 's3',
+    endpoint,
+    accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
+    sessionToken: env.AWS_SESSION_TOKEN,
+  })
 }
 
 /** A vendor's library is loaded only where that vendor is named. */

@@ -19,11 +19,13 @@ import { localPath } from './workspace/source.ts'
 
 export class Carrier implements Handler {
   private readonly runner: Runner
+  private readonly objects: string | undefined
   busy = 0
 
   readonly isolation = nothingHolds('the carrier runs no commands')
 
   constructor({ home, objects }: Pick<RunnerOptions, 'home' | 'objects'>) {
+    this.objects = objects
     const machine = { isolation: this.isolation, limits: commandLimits() }
     this.runner = new Runner({ home, objects, machine, egress: true })
   }
@@ -41,6 +43,9 @@ export class Carrier implements Handler {
           return await this.runner.handle(request, untilMs)
         case 'push':
           return await push(request)
+        case 'upload':
+        case 'forget':
+          return await this.runner.handle(request)
         default:
           return failure('bad_request', `the carrier does not do ${request.op}`, false)
       }
@@ -52,13 +57,16 @@ export class Carrier implements Handler {
     }
   }
 
-  /** Nothing is left of a clone once it is stored: what is asked again is cloned again. */
+  /**
+   * Nothing is left of a clone once it is stored: what is asked again is cloned again. Where it is stored by a lent
+   * address, that comes after the answer, and whoever asked says when it may go.
+   */
   private async prepare(request: Extract<Request, { op: 'prepare' }>): Promise<object> {
     const { workspace, repo, head } = request
     if (!repo || head || localPath(repo.url) !== undefined)
       return failure('bad_request', 'the carrier makes new workspaces of repos at addresses, and nothing else', false)
     const reply = await this.runner.handle(request)
-    await this.runner.handle({ op: 'forget', workspace })
+    if (this.objects !== undefined) await this.runner.handle({ op: 'forget', workspace })
     return reply
   }
 

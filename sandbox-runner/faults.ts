@@ -1,7 +1,8 @@
 /** What an exception means to whoever asked: one failure with a code, and whether trying again may help. */
 import { ToolFailure } from './define.ts'
 import type { Failure } from './protocol.ts'
-import { DamagedLayer } from './workspace/layer.ts'
+import { DamagedLayer } from './workspace/layer-reader.ts'
+import { TransferFailed } from './workspace/transfer.ts'
 
 export const failure = (code: string, message: string, retry: boolean): Failure => ({ ok: false, code, message, retry })
 
@@ -9,6 +10,7 @@ export const failure = (code: string, message: string, retry: boolean): Failure 
 export const NEED_LAYERS = failure('need_layers', 'the workspace is not here', true)
 
 export function faultOf(error: unknown): Failure {
+  if (error instanceof TransferFailed) return failure(error.code, error.message, true)
   if (error instanceof ToolFailure)
     return failure(error.code, error.message + (error.hint ? `. ${error.hint}` : ''), false)
   // The stack let go of it: with the layers brought along, the same request finds another copy.

@@ -113,3 +113,15 @@ export const DIAGNOSTICS_MAX = 60
 export const FRESH_PROBLEMS_MAX = 5
 /** Rules a repo may add to policy. */
 export const REPO_RULES_MAX = 200
+/** A restore of a large snapshot is shared among threads; a thread is worth its start from so many files on. */
+export const RESTORE_THREADS_MAX = 4
+export const RESTORE_FILES_PER_THREAD_MIN = 2000
+/** How long one of them may take. */
+export const RESTORE_MS_MAX = 600_000
+
+/** One layer, to or from the object store: tries, and all of them together. */
+export const TRANSFER_ATTEMPTS_MAX = 5
+export const TRANSFER_RETRY_MS_FIRST = 200
+export const TRANSFER_MS_MAX = 300_000
+/** Layers that a restore fetches at once. */
+export const DOWNLOADS_AT_ONCE_MAX = 8

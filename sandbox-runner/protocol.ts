@@ -6,12 +6,16 @@ import { z } from 'zod'
 
 /** `count` is the number of layers that make the snapshot: snapshots of one workspace are ordered by it. */
 export const Snapshot = z.object({ id: z.string(), count: z.number().int() })
+/** One request to the object store that whoever holds this may make for a while; the headers are sent as they are. */
+export const Lent = z.object({ url: z.string(), headers: z.record(z.string(), z.string()) })
 export const Layer = z.object({
   id: z.string(),
   snapshot: Snapshot,
   bytes: z.number().int(),
   /** base64 of the layer, when it is small enough to travel. */
   inline: z.string().optional(),
+  /** How to get a layer that does not travel, for a runner that reaches no object store by itself. */
+  lent: Lent.optional(),
 })
 export const DiffStat = z.object({ files: z.number().int(), additions: z.number().int(), deletions: z.number().int() })
 
@@ -126,6 +130,8 @@ export const Request = z.discriminatedUnion('op', [
   }),
   /** Layers of a workspace that a request after it needs, and that are too many to come with it. */
   z.object({ op: z.literal('bring'), workspace: Workspace, layers: z.array(Layer) }),
+  /** Puts a layer that an answer told of, and that is too large to travel, where it stays. */
+  z.object({ op: z.literal('upload'), workspace: Workspace, layer: Layer, to: Lent }),
   z.object({ op: z.literal('forget'), workspace: Workspace }),
   z.object({ op: z.literal('health') }),
 ])
@@ -245,6 +251,7 @@ export const HealthReply = z.object({
 })
 
 export type Snapshot = z.infer<typeof Snapshot>
+export type Lent = z.infer<typeof Lent>
 export type Layer = z.infer<typeof Layer>
 export type DiffStat = z.infer<typeof DiffStat>
 export type Call = z.infer<typeof Call>

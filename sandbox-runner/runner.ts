@@ -18,7 +18,7 @@ import { failure, faultOf, NEED_LAYERS } from './faults.ts'
 import { repoFiles, repoText, testCommandOf } from './hands.ts'
 import { CodeRequests, mapOfWorkspace, searchWorkspace } from './indexing/requests.ts'
 import type { Answered } from './indexing/work.ts'
-import { INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
+import { DOWNLOADS_AT_ONCE_MAX, INSTRUCTIONS_CHARS_MAX, LOCK_WAIT_MS_MAX } from './limits.ts'
 import {
   type Call,
   type CodeReply,
@@ -38,14 +38,15 @@ import { readRules } from './workspace/config.ts'
 import { diffStat, diffText } from './workspace/diff.ts'
 import { ObjectStore } from './workspace/objects.ts'
 import { localPath, locate, makeTree, nameOf, type Start, standing } from './workspace/source.ts'
+import { upload } from './workspace/transfer.ts'
 import { removeAll } from './workspace/tree.ts'
 import { Workspace } from './workspace/workspace.ts'
 
 export type RunnerOptions = {
   /** Where workspaces are kept. */
   home: string
-  /** Where layers too large to travel are kept. */
-  objects: string
+  /** The folder where layers too large to travel are kept; left out where they are put and got by lent addresses. */
+  objects?: string | undefined
   /** What holds commands in, and what they may use. */
   machine: Machine
   /** False: it reaches no network, and an address is for the carrier. */
@@ -109,6 +110,8 @@ export class Runner {
           return await this.code(request)
         case 'bring':
           return await this.bring(request)
+        case 'upload':
+          return await this.upload(request)
         case 'locate':
           return await this.locate(request)
         case 'pack':
@@ -226,7 +229,7 @@ export class Runner {
     const workspace = this.open(id)
     if (workspace.stack.has(head)) return made(workspace)
     return this.locked(id, 'alone', {}, async (workspace) =>
-      this.restored(workspace, head, layers) ? made(workspace) : NEED_LAYERS,
+      (await this.restored(workspace, head, layers)) ? made(workspace) : NEED_LAYERS,
     )
   }
 
@@ -304,7 +307,7 @@ export class Runner {
     head: Snapshot,
     layers: Layer[] | undefined,
   ): Promise<Failure | undefined> {
-    if (workspace.current?.id !== head.id && !this.restored(workspace, head, layers)) return NEED_LAYERS
+    if (workspace.current?.id !== head.id && !(await this.restored(workspace, head, layers))) return NEED_LAYERS
     await this.endBrokenOff(workspace)
     workspace.settle(head)
     return undefined
@@ -315,16 +318,31 @@ export class Runner {
   }
 
   /** True when every layer of the snapshot is here, taking what the request brought and what the object store has. */
-  private restored(workspace: Workspace, snapshot: Snapshot, layers: Layer[] | undefined): boolean {
+  private async restored(workspace: Workspace, snapshot: Snapshot, layers: Layer[] | undefined): Promise<boolean> {
     const { stack } = workspace
     if (stack.has(snapshot)) return true
-    for (const layer of layers ?? []) {
-      if (layer.snapshot.count > snapshot.count || stack.id(layer.snapshot.count) === layer.id) continue
-      const bytes = this.objects.bytes(layer)
-      if (!bytes || !stack.adopt(layer, bytes))
-        throw new ToolFailure('damaged_layer', `layer ${layer.snapshot.count} of the workspace is damaged or lost`)
+    const needed = (layers ?? []).filter((layer) => layer.snapshot.count <= snapshot.count)
+    // A layer that is taken in replaces all after it.
+    const missing = needed.findIndex((layer) => stack.file(layer) === undefined)
+    const wanted = missing === -1 ? [] : needed.slice(missing)
+    for (let at = 0; at < wanted.length; at += DOWNLOADS_AT_ONCE_MAX) {
+      const some = wanted.slice(at, at + DOWNLOADS_AT_ONCE_MAX)
+      const found = await Promise.all(some.map((layer) => this.objects.bytes(layer)))
+      for (const [n, layer] of some.entries()) {
+        const bytes = found[n]
+        if (!bytes || !stack.adopt(layer, bytes)) throw damaged(layer, bytes !== undefined)
+      }
     }
     return stack.has(snapshot)
+  }
+
+  private async upload({ workspace: { id }, layer, to }: Asked<'upload'>): Promise<{ ok: true } | Failure> {
+    return this.locked(id, 'shared', {}, async ({ stack }) => {
+      const path = stack.file(layer)
+      if (path === undefined) return failure('layer_gone', `layer ${layer.id} is not here any more`, true)
+      await upload(to, { id: layer.id, path })
+      return { ok: true as const }
+    })
   }
 
   private journal(workspace: Workspace, callId: string): PerformReply | undefined {
@@ -376,6 +394,13 @@ export class Runner {
     return workspace
   }
 }
+
+const damaged = ({ id, snapshot }: Layer, isThere: boolean) =>
+  new ToolFailure(
+    'damaged_layer',
+    `layer ${snapshot.count} of the workspace (object ${id}) is ${isThere ? 'damaged' : 'lost'}`,
+    `What the ${snapshot.count - 1} layers before it make may be whole: fork the run at an earlier step.`,
+  )
 
 function codeReply(answered: Answered): CodeReply {
   if (answered.kind === 'ready') {

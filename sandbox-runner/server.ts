@@ -3,7 +3,7 @@
  * when whoever started it is gone, but not before the calls under way are done and their results are stored: a command
  * that outlives the death of its caller is then not run twice.
  *
- *     node sandbox-runner/server.ts     reads {socket | port, token, home, objects} as one JSON line from its input
+ *     node sandbox-runner/server.ts     reads {socket | port, token, home, objects?} as one JSON line from its input
  */
 import { timingSafeEqual } from 'node:crypto'
 import { rmSync } from 'node:fs'
@@ -21,7 +21,7 @@ export type Start = {
   socket: string
   token: string
   home: string
-  objects: string
+  objects?: string
   /** `none`: commands are not held in, even where they could be. */
   isolation?: 'auto' | 'none'
 }

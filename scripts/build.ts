@@ -23,6 +23,7 @@ export const ENTRIES: Record<Entry, Record<string, string>> = {
     lambda: 'sandbox-runner/lambda.ts',
     'search-worker': 'sandbox-runner/search/worker.ts',
     'indexing-worker': 'sandbox-runner/indexing/worker.ts',
+    'restoring-worker': 'sandbox-runner/restoring/worker.ts',
   },
 }
 /** JavaScript of an entry, all its files together. */
@@ -63,7 +64,7 @@ const english: Plugin = {
 const threads: Plugin = {
   name: 'threads',
   setup: (b) =>
-    b.onLoad({ filter: /sandbox-runner\/(search|indexing)\/[\w-]+\.ts$/ }, ({ path }) => ({
+    b.onLoad({ filter: /sandbox-runner\/(search|indexing|restoring)\/[\w-]+\.ts$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace("'./worker.ts'", `'./${basename(join(path, '..'))}-worker.mjs'`),
       loader: 'ts',
     })),

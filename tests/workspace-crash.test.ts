@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Runner } from '../sandbox-runner/runner.ts'
-import { DamagedLayer } from '../sandbox-runner/workspace/layer.ts'
+import { DamagedLayer } from '../sandbox-runner/workspace/layer-reader.ts'
 import { Workspace } from '../sandbox-runner/workspace/workspace.ts'
 import { processesOf, runnerProcess, running } from './support/runner-process.ts'
 import { type Box, box, good, listing, nextCallId, random, UNHELD } from './support/sandbox.ts'

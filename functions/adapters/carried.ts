@@ -4,17 +4,25 @@
  */
 import { isAbsolute } from 'node:path'
 import { PushReply } from '../../sandbox-runner/protocol.ts'
-import type { Carrier, Forge, Sandbox } from '../ports.ts'
+import type { Carrier, Forge, Sandbox, Snapshots } from '../ports.ts'
 import { type Credentials, type Packing, sandboxOver, type Transport } from './sandbox-client.ts'
 
-export function carried(sandbox: Sandbox, transport: Transport, forge: Forge | undefined): Sandbox {
-  const carrier = sandboxOver(transport, { credentials: credentialsOf(forge) })
+export function carried(
+  sandbox: Sandbox,
+  transport: Transport,
+  forge: Forge | undefined,
+  lend?: Snapshots['lend'],
+): Sandbox {
+  const carrier = sandboxOver(transport, { credentials: credentialsOf(forge), lend })
   return {
     ...sandbox,
-    prepare: (request) =>
-      request.repo && !request.head && isAddress(request.repo.url)
-        ? carrier.prepare(request)
-        : sandbox.prepare(request),
+    async prepare(request) {
+      if (!request.repo || request.head || !isAddress(request.repo.url)) return sandbox.prepare(request)
+      const reply = await carrier.prepare(request)
+      // It kept the clone until its files were stored. One that stays is forgotten with the next of the same workspace.
+      if (lend && reply.ok) await carrier.forget(request.workspaceId).catch(() => {})
+      return reply
+    },
     code: (request) =>
       'repo' in request.place && isAddress(request.place.repo.url) ? carrier.code(request) : sandbox.code(request),
     async close() {

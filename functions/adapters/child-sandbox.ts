@@ -9,14 +9,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Sandbox } from '../ports.ts'
+import type { Sandbox, Snapshots } from '../ports.ts'
 import { type Packing, sandboxOver, type Transport } from './sandbox-client.ts'
 
 export type ChildOptions = {
   /** The runner's entry file. */
   entry: string
   home: string
-  objects: string
+  /** The folder where both find large layers; left out where an object store lends addresses. */
+  objects?: string | undefined
   /** `none`: commands are not held in, even where they could be. */
   isolation?: 'auto' | 'none'
   /** Started by its first request, not at once. */
@@ -28,7 +29,8 @@ type Runner = { child: ChildProcess; socket: string; token: string; ready: Promi
 const START_MS_MAX = 15_000
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
 
-export const childSandbox = (options: ChildOptions): Sandbox & Packing => sandboxOver(childRunner(options))
+export const childSandbox = (options: ChildOptions, lend?: Snapshots['lend']): Sandbox & Packing =>
+  sandboxOver(childRunner(options), { lend })
 
 /** A runner of its own process, whichever entry it has. */
 export function childRunner(options: ChildOptions): Transport {

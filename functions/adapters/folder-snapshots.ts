@@ -1,17 +1,16 @@
 /** Objects in a folder, each in a file named by its sha256. */
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Snapshots } from '../ports.ts'
+import { checkedId, DamagedObject, isId, sha256 } from './objects.ts'
 
 export function folderSnapshots(folder: string): Snapshots {
-  const place = (id: string): string => {
-    if (!/^[0-9a-f]{64}$/.test(id)) throw new Error(`not an object id: ${id}`)
-    return join(folder, id)
-  }
+  const place = (id: string): string => join(folder, checkedId(id))
   return {
+    where: folder,
     async put(bytes) {
-      const id = createHash('sha256').update(bytes).digest('hex')
+      const id = sha256(bytes)
       await mkdir(folder, { recursive: true, mode: 0o700 })
       const part = `${place(id)}.${randomUUID()}.part`
       const file = await open(part, 'w', 0o600)
@@ -26,7 +25,9 @@ export function folderSnapshots(folder: string): Snapshots {
     },
     async get(id) {
       try {
-        return await readFile(place(id))
+        const bytes = await readFile(place(id))
+        if (sha256(bytes) !== id) throw new DamagedObject(id)
+        return bytes
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
         throw error
@@ -34,6 +35,18 @@ export function folderSnapshots(folder: string): Snapshots {
     },
     async delete(ids) {
       for (const id of ids) await rm(place(id), { force: true })
+    },
+    async list(limit, cursor = '') {
+      const names = (await readdir(folder).catch(() => [])).filter((name) => isId(name) && name > cursor).sort()
+      const stats = names.slice(0, limit).map(async (id) => {
+        const found = await stat(place(id)).catch(() => undefined)
+        return found ? [{ id, bytes: found.size, at: found.mtimeMs }] : []
+      })
+      const last = names[limit - 1]
+      return {
+        items: (await Promise.all(stats)).flat(),
+        ...(last !== undefined && names.length > limit ? { nextCursor: last } : {}),
+      }
     },
   }
 }

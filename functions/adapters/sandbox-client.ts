@@ -16,7 +16,7 @@ import {
   Running,
 } from '../../sandbox-runner/protocol.ts'
 import type { Isolation, Layer, Repo, SnapshotRef } from '../core/types.ts'
-import type { Credential, Sandbox, SandboxFailure } from '../ports.ts'
+import type { Credential, Sandbox, SandboxFailure, Snapshots } from '../ports.ts'
 
 /** Carries one request. Throws when the runner cannot be reached or did not answer. */
 export type Transport = {
@@ -36,6 +36,9 @@ const PREPARE_MS_MAX = 600_000
 const PERFORM_MS_MAX = 1_300_000
 const DIFF_MS_MAX = 60_000
 const HEALTH_MS_MAX = 10_000
+const UPLOAD_MS_MAX = 330_000
+
+const Done = z.union([z.object({ ok: z.literal(true) }), Failure])
 /** Beside the index: for a clone, for a search, for a lock. */
 const CODE_MS_MORE = 310_000
 
@@ -55,11 +58,16 @@ export type ClientOptions = {
   isolation?: Isolation
   /** Asked for by a carrier alone. */
   credentials?: Credentials
+  /**
+   * Of an object store that the runner cannot reach by itself: a layer too large to travel is in there before anybody
+   * here hears of it, and comes back by an address.
+   */
+  lend?: Snapshots['lend'] | undefined
 }
 
 export function sandboxOver(
   transport: Transport,
-  { isolation, credentials = async (repo) => ({ ok: true, repo }) }: ClientOptions = {},
+  { isolation, credentials = async (repo) => ({ ok: true, repo }), lend }: ClientOptions = {},
 ): Sandbox & Packing {
   let known = isolation
   /** A reply that fits its schema, or a failure that may be tried again. How long we wait travels with the request. */
@@ -89,7 +97,27 @@ export function sandboxOver(
     layers: () => Promise<Layer[]>,
     again: (layers: Layer[]) => Promise<T | SandboxFailure>,
   ): Promise<T | SandboxFailure> {
-    return first.ok === false && first.code === 'need_layers' ? await again(await layers()) : first
+    return first.ok === false && first.code === 'need_layers' ? await again(await reachable(await layers())) : first
+  }
+
+  async function reachable(layers: Layer[]): Promise<Layer[]> {
+    if (!lend) return layers
+    return Promise.all(
+      layers.map(async (layer) => (layer.inline === undefined ? { ...layer, lent: await lend.get(layer.id) } : layer)),
+    )
+  }
+
+  /** Has the layers that an answer tells of put where they stay; undefined when they are there. */
+  async function store(workspace: { id: string; fence: number }, layers: Layer[]): Promise<SandboxFailure | undefined> {
+    for (const layer of layers) {
+      if (!lend || layer.inline !== undefined) continue
+      const to = await lend.put(layer.id).catch((error: Error) => error)
+      if (to === undefined) continue
+      if (to instanceof Error) return { ok: false, code: 'objects_unreachable', message: to.message, retry: true }
+      const reply = await ask(Done, { op: 'upload', workspace, layer, to }, UPLOAD_MS_MAX)
+      if (!reply.ok) return reply
+    }
+    return undefined
   }
 
   return {
@@ -113,7 +141,10 @@ export function sandboxOver(
         ...(credential ? { credential } : {}),
       }
       const first = await ask(PrepareReply, request, PREPARE_MS_MAX)
-      return withLayers(first, layers, (found) => ask(PrepareReply, { ...request, layers: found }, PREPARE_MS_MAX))
+      const reply = await withLayers(first, layers, (found) =>
+        ask(PrepareReply, { ...request, layers: found }, PREPARE_MS_MAX),
+      )
+      return (reply.ok && (await store(request.workspace, reply.layers))) || reply
     },
     async perform({ runId, workspaceId, fence, start, head, calls, layers, signal }) {
       const request = {
@@ -127,9 +158,10 @@ export function sandboxOver(
       signal.addEventListener('abort', stop, { once: true })
       try {
         const first = await ask(PerformReply, request, PERFORM_MS_MAX)
-        return await withLayers(first, layers, (found) =>
+        const reply = await withLayers(first, layers, (found) =>
           ask(PerformReply, { ...request, layers: found }, PERFORM_MS_MAX),
         )
+        return (reply.ok && reply.change && (await store(request.workspace, [reply.change.layer]))) || reply
       } finally {
         signal.removeEventListener('abort', stop)
       }
@@ -169,11 +201,7 @@ export function sandboxOver(
       )
     },
     async forget(workspaceId) {
-      const reply = await ask(
-        z.union([z.object({ ok: z.literal(true) }), Failure]),
-        { op: 'forget', workspace: { id: workspaceId, fence: 0 } },
-        DIFF_MS_MAX,
-      )
+      const reply = await ask(Done, { op: 'forget', workspace: { id: workspaceId, fence: 0 } }, DIFF_MS_MAX)
       if (!reply.ok) throw new Error(reply.message)
     },
     async health() {

@@ -163,3 +163,8 @@ export const REWRITE_MS_MAX = 3000
 export const REWRITE_USD_MAX = 0.001
 export const CODE_QUERY_CHARS_MAX = 20_000
 export const CODE_RESULTS_MAX = 100
+
+/** An object that nothing names is kept this long: what is stored first and named later lives meanwhile. */
+export const OBJECT_GRACE_MS = 24 * 3_600_000
+/** One that is younger need not be stored again to be sure of that. */
+export const OBJECT_FRESH_MS = 3_600_000

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Snapshot } from '../protocol.ts'
-import { DamagedLayer, LayerReader, type StoredEntry } from './layer.ts'
+import type { StoredEntry } from './layer.ts'
+import { type Contents, DamagedLayer, LayerReader } from './layer-reader.ts'
 
 /** An entry of a snapshot with the layer that holds its content. */
 export type Held = StoredEntry & { layer: number }
@@ -50,6 +51,11 @@ export class LayerStack {
   /** The layer of that number, if it is here. */
   id(count: number): string | undefined {
     return this.ids.get(count)
+  }
+
+  /** The file of that very layer, if it is here. */
+  file({ id, snapshot }: { id: string; snapshot: Snapshot }): string | undefined {
+    return this.ids.get(snapshot.count) === id ? this.path(snapshot.count, id) : undefined
   }
 
   /** Takes in a layer that came from elsewhere, if it is what its name says. */
@@ -129,7 +135,24 @@ export class LayerStack {
   /** @throws DamagedLayer, as everything here that looks into a layer. */
   content(held: Held): Buffer {
     if (held.kind !== 'file') return Buffer.from(held.hash, 'latin1')
-    return this.orDrop(held.layer, () => this.reader(held.layer).content(held))
+    return this.orDrop(held.layer, () => this.reader(held.layer).contents.of(held))
+  }
+
+  /** Where the contents of that layer lie, for somebody else to read them; who finds damage says so by `drop`. */
+  contents(count: number): Contents {
+    return this.reader(count).contents
+  }
+
+  /** A layer that turned out to be damaged. */
+  drop(count: number): DamagedLayer {
+    const id = this.ids.get(count)
+    if (id !== undefined) {
+      rmSync(this.path(count, id), { force: true })
+      this.ids.delete(count)
+      this.readers.delete(count)
+      this.trusted.delete(id)
+    }
+    return new DamagedLayer(id ?? `layer ${count}`)
   }
 
   private reader(count: number): LayerReader {
@@ -150,14 +173,7 @@ export class LayerStack {
     try {
       return read()
     } catch (error) {
-      const id = this.ids.get(count)
-      if (error instanceof DamagedLayer && id !== undefined) {
-        rmSync(this.path(count, id), { force: true })
-        this.ids.delete(count)
-        this.readers.delete(count)
-        this.trusted.delete(id)
-      }
-      throw error
+      throw error instanceof DamagedLayer ? this.drop(count) : error
     }
   }
 

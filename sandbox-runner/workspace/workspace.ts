@@ -17,12 +17,13 @@ import { z } from 'zod'
 import { ToolFailure } from '../define.ts'
 import { WORKSPACE_BYTES_MAX, WORKSPACE_FILE_BYTES_MAX, WORKSPACE_FILES_MAX } from '../limits.ts'
 import { Snapshot } from '../protocol.ts'
+import { restore } from '../restoring/restore.ts'
 import { readJson, readOr, replaceFile } from './beside.ts'
 import { type Entry, LayerWriter } from './layer.ts'
 import { WorkspaceLock } from './lock.ts'
 import { compare, type Found, find, type Known, parentOf, RACY_MS, readEntry, scan, untouched } from './manifest.ts'
 import { ensureRoot } from './root.ts'
-import { chain, LayerStack } from './stack.ts'
+import { chain, type Held, LayerStack } from './stack.ts'
 import { removeAll, TreeWriter } from './tree.ts'
 
 /** What `settled.json` holds: `at` (epoch ms) is when all of the tree was last compared, in which start of the machine. */
@@ -104,11 +105,9 @@ export class Workspace {
       const writer = new TreeWriter(this.tree)
       for (const path of strays) writer.removeStray(path)
       for (const path of extra) writer.remove(path)
-      for (const [path, held] of wanted)
-        if (!known.has(path)) {
-          const now = writer.put(path, held, () => this.stack.content(held))
-          known.set(path, { ...now, hash: held.hash, checkedAt })
-        }
+      const missing = [...wanted].filter(([path]) => !known.has(path))
+      const put = (path: string, held: Held, now: Found) => known.set(path, { ...now, hash: held.hash, checkedAt })
+      restore(this.tree, missing, this.stack, { empty: found.size + strays.length === 0, put })
     }
     // What is as it was needs no room on the disk.
     if (differs || !clean) this.markSettled(snapshot, checkedAt)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import type { Snapshots } from '../../functions/ports.ts'
+import type { Snapshots, StoredObject } from '../../functions/ports.ts'
 
 export function snapshotsContract(
   name: string,
@@ -31,5 +31,24 @@ export function snapshotsContract(
     const ids = await Promise.all(Array.from({ length: 8 }, () => snapshots.put(bytes)))
     assert.equal(new Set(ids).size, 1)
     assert.deepEqual(Buffer.from((await snapshots.get(ids[0] ?? '')) ?? []), bytes)
+  })
+  check('a list tells each object once, with its size and age, in pages', async (snapshots) => {
+    const before = Date.now()
+    const ids = await Promise.all(Array.from({ length: 7 }, (_, n) => snapshots.put(Buffer.alloc(n + 1, n))))
+    const listed: StoredObject[] = []
+    let cursor: string | undefined
+    do {
+      const page = await snapshots.list(3, cursor)
+      assert.ok(page.items.length <= 3)
+      listed.push(...page.items)
+      cursor = page.nextCursor
+    } while (cursor !== undefined)
+    assert.deepEqual(listed.map(({ id }) => id).sort(), [...ids].sort())
+    assert.deepEqual(listed.map(({ bytes }) => bytes).sort(), [1, 2, 3, 4, 5, 6, 7])
+    for (const { at } of listed) assert.ok(at >= before - 2000 && at <= Date.now() + 2000)
+  })
+  check('what is no id is refused, wherever it would lead', async (snapshots) => {
+    for (const id of ['', '../x', 'A'.repeat(64), `${'a'.repeat(64)}/..`])
+      await assert.rejects(snapshots.get(id), /object id/)
   })
 }

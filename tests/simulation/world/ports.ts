@@ -60,7 +60,13 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
       ...{ outside, network, process, store },
       onCall: (runId, call) => world.guarded(() => checker.performs(runId, call)),
     }),
-    snapshots: { put: async () => '', get: async () => undefined, delete: async () => {} },
+    snapshots: {
+      where: 'nowhere',
+      put: async () => '',
+      get: async () => undefined,
+      delete: async () => {},
+      list: async () => ({ items: [] }),
+    },
     callbacks: callbacksOf(outside, network, process),
     memory: memoryOf(outside, network, process),
   }

@@ -132,6 +132,8 @@ function objectsInMemory(): Snapshots {
   const kept = new Map<string, Uint8Array>()
   let serial = 0
   return {
+    where: 'memory',
+    list: async () => ({ items: [] }),
     async put(bytes) {
       const id = `object${++serial}`
       kept.set(id, bytes)
