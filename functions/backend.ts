@@ -56,7 +56,8 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
       if (ports.clock.now() < tidyAt) return
       tidyAt = ports.clock.now() + TIDY_EVERY_MS
       try {
-        const known = { ...ports, longTerm: await wired.longTerm() }
+        const { store, clock, snapshots } = ports
+        const known = { store, clock, longTerm: await wired.longTerm(), ...(wired.sweeps ? { snapshots } : {}) }
         const tidied = await tidy(known, retentionOf(env), (sessionId) => agent.forget(sessionId))
         await ports.memory?.tidy()
         if (Object.values(tidied).some(Boolean)) log('info', 'what is kept no longer was removed', tidied)

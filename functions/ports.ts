@@ -186,6 +186,8 @@ export type Store = {
   release?(workspaceId: string, objectIds: string[]): Promise<string[]>
   /** Removes what belonged to runs it has let go of. */
   tidy?(now: number): Promise<void>
+  /** Those of these objects that nothing here names. */
+  unnamed?(objectIds: string[]): Promise<string[]>
   /** Sessions whose last run ended before that time, oldest first; of a store that can tell. */
   idle?(before: number, limit: number): Promise<string[]>
   close(): Promise<void>
@@ -218,6 +220,8 @@ export type Archive = Pick<
   rate(runId: string, feedback: Feedback): Promise<boolean>
   /** Sessions whose last run ended before that time, oldest first. */
   idle(before: number, limit: number): Promise<string[]>
+  /** Those of these objects that nothing here names. */
+  unnamed(objectIds: string[]): Promise<string[]>
   /**
    * Removes a session with its runs, and the records that come from it. `layerIds`: objects that no other workspace here
    * uses. A run of it that is being kept at this moment is not kept.

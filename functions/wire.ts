@@ -12,6 +12,7 @@ import { localCache } from './adapters/local-cache.ts'
 import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
 import { localRates } from './adapters/local-rates.ts'
+import { isOnlyUser, nameOfHome } from './adapters/objects.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { type Packing, sandboxOver, type Transport } from './adapters/sandbox-client.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
@@ -71,6 +72,8 @@ export type Wired = {
   longTermWhere?: string
   /** Real calls to what helps memory; only what is somewhere else. */
   memoryChecks: Record<string, { where: string; check(): Promise<unknown> }>
+  /** False: another store of runs may name what this one does not, and nothing is removed for not being named. */
+  sweeps: boolean
   modelConfigured: boolean
   page: (path: string) => Page | undefined
   close(): Promise<void>
@@ -82,7 +85,7 @@ export type Wired = {
  */
 export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<Wired> {
   const home = writableHome(env.STINT_HOME)
-  const bucket = env.SNAPSHOT_BUCKET === undefined ? undefined : await openBucket(env, env.SNAPSHOT_BUCKET)
+  const bucket = env.SNAPSHOT_BUCKET === undefined ? undefined : await openBucket(env, home, env.SNAPSHOT_BUCKET)
   const snapshots = bucket ?? folderSnapshots(join(home, 'objects'))
   // First: a child starts while the rest is opened here.
   const objects = bucket ? { lend: bucket.lend } : { objects: snapshots.where }
@@ -90,6 +93,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge, bucket?.lend)
   const { store: own, where, cache: shared, ledger: openLedger, rates } = await openStore(env, home, snapshots)
+  const sweeps = bucket !== undefined || isOnlyUser(snapshots.where, `${where} ${env.STINT_REDIS_PREFIX}`)
   const limits = sharedLimits(env)
   const ledger = Object.keys(limits).length > 0 ? await openLedger() : undefined
   const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })
@@ -183,6 +187,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
           }
         : {}),
     },
+    sweeps,
     modelConfigured: configured,
     page: pagesIn(new URL('../console/', import.meta.url)),
     async close() {
@@ -310,8 +315,11 @@ async function openStore(env: Env, home: string, objects: Snapshots): Promise<Wi
   }
 }
 
+const sharesRuns = ({ REDIS_URL, UPSTASH_REDIS_REST_URL }: Env): boolean =>
+  REDIS_URL !== undefined || UPSTASH_REDIS_REST_URL !== undefined
+
 /** Where large layers and bodies are, when that is no folder here. */
-async function openBucket(env: Env, address: string): Promise<Snapshots> {
+async function openBucket(env: Env, home: string, address: string): Promise<Snapshots> {
   const { s3Snapshots } = await import('./adapters/s3-snapshots.ts')
   const { protocol, host: bucket, pathname } = new URL(address)
   const gcs = protocol === 'gs:'
@@ -319,7 +327,8 @@ async function openBucket(env: Env, address: string): Promise<Snapshots> {
     env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? (gcs ? 'https://storage.googleapis.com' : undefined)
   return s3Snapshots({
     bucket,
-    prefix: pathname.replace(/^\/+|\/+$/g, ''),
+    // Runs in a file are known to this home alone, and so is which of its objects are needed.
+    prefix: [...pathname.split('/'), sharesRuns(env) ? '' : nameOfHome(home)].filter((part) => part !== '').join('/'),
     region: env.AWS_REGION ?? (gcs ? 'auto' : 'us-east-1'),
     dialect: gcs ? 'gcs' : 's3',
     endpoint,

@@ -1,20 +1,23 @@
 /** What is kept no longer is removed by age, class by class; what is younger, or under way, stays. */
 import assert from 'node:assert/strict'
+import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderSnapshots } from '../functions/adapters/folder-snapshots.ts'
+import { isOnlyUser } from '../functions/adapters/objects.ts'
 import { postgres } from '../functions/adapters/postgres.ts'
 import { redisStore } from '../functions/adapters/redis-store.ts'
 import { redisTcp } from '../functions/adapters/redis-tcp.ts'
 import { sqliteLongTerm } from '../functions/adapters/sqlite-longterm.ts'
 import { sqliteStore } from '../functions/adapters/sqlite-store.ts'
+import { OBJECT_GRACE_MS } from '../functions/core/limits.ts'
 import type { Run } from '../functions/core/types.ts'
 import { type Retention, tidy } from '../functions/engine/tidy.ts'
 import { readEnv } from '../functions/env.ts'
 import { archivedStore } from '../functions/memory/archived-store.ts'
 import type { LongTerm, Store } from '../functions/ports.ts'
 import { endedRun } from './contract/longterm.ts'
-import { begin, makeRun, next } from './contract/store.ts'
+import { begin, makeRun, next, sessionOf } from './contract/store.ts'
 import { ownSchema, postgresMissing } from './support/postgres.ts'
 import { ownPrefix, REDIS_URL, redisMissing } from './support/redis.ts'
 import { tempFolder } from './support/world.ts'
@@ -52,7 +55,7 @@ test('embedded: sessions go by the age of their last run, never under one', asyn
   const working = makeRun(old)
   for (const run of [gone, young, working]) await begin(store, run)
   const { forgotten, tidy: run } = tidying(made)
-  assert.deepEqual(await run({}), { sessions: 0, audit: 0, records: 0 }, 'without a word everything stays')
+  assert.deepEqual(await run({}), { sessions: 0, audit: 0, records: 0, objects: 0 }, 'without a word everything stays')
   assert.equal((await run({ sessionMs: 30 * DAY_MS })).sessions, 1)
   assert.deepEqual(forgotten, [gone.sessionId])
   assert.equal(await store.run(gone.runId), undefined)
@@ -69,9 +72,43 @@ test('the audit log goes by age, records by their own time', async (t) => {
   await facts.put({ ...fact, id: 'f1', expiresAt: clock.at - 1 })
   await facts.put({ ...fact, id: 'f2' })
   const { tidy: run } = tidying(made)
-  assert.deepEqual(await run({ auditMs: DAY_MS }), { sessions: 0, audit: 1, records: 1 })
-  assert.deepEqual(await run({ auditMs: DAY_MS }), { sessions: 0, audit: 0, records: 0 })
+  assert.deepEqual(await run({ auditMs: DAY_MS }), { sessions: 0, audit: 1, records: 1, objects: 0 })
+  assert.deepEqual(await run({ auditMs: DAY_MS }), { sessions: 0, audit: 0, records: 0, objects: 0 })
   assert.ok((await audit.get('a2')) && (await facts.get('f2')))
+})
+
+test('objects that nothing names go when they are old, and no others', async (t) => {
+  const { store, longTerm } = await embedded(t)
+  const folder = join(tempFolder(t), 'objects')
+  const snapshots = folderSnapshots(folder)
+  const [named, orphan, young, again] = await Promise.all(
+    ['named', 'orphan', 'young', 'again'].map((text) => snapshots.put(Buffer.from(text))),
+  )
+  assert.ok(named && orphan && young && again)
+  const run = makeRun({ ...done })
+  const layers = [{ id: named, snapshot: { id: 's1', count: 1 }, bytes: 5 }]
+  await store.start({ run, session: sessionOf(run), messages: [], events: [], layers, now: 1000 })
+  const time = { at: Date.now(), now: () => time.at }
+  const seconds = (time.at - OBJECT_GRACE_MS - 1000) / 1000
+  for (const id of [named, orphan, again]) utimesSync(join(folder, id), seconds, seconds)
+  // A step under way stores what was there, and will name it.
+  await snapshots.put(Buffer.from('again'))
+  const go = () => tidy({ store, clock: time, longTerm, snapshots }, {}, async () => {})
+  assert.equal((await go()).objects, 1)
+  const left = async () => (await snapshots.list(10)).items.map(({ id }) => id).sort()
+  assert.deepEqual(await left(), [named, young, again].sort())
+  await store.deleteSession(run.sessionId)
+  time.at += 2 * OBJECT_GRACE_MS
+  assert.equal((await go()).objects, 3, 'what a removal that broke off left behind, and what was never named')
+  assert.deepEqual(await left(), [])
+})
+
+test('a folder of objects that two stores of runs have used is swept by neither', (t) => {
+  const folder = tempFolder(t)
+  assert.equal(isOnlyUser(folder, 'one'), true)
+  assert.equal(isOnlyUser(folder, 'one'), true)
+  assert.equal(isOnlyUser(folder, 'other'), false)
+  assert.equal(isOnlyUser(folder, 'one'), false)
 })
 
 const missing = redisMissing ?? postgresMissing

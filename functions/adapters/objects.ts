@@ -1,5 +1,7 @@
 /** What every store of objects names them by. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 export const isId = (text: string): boolean => /^[0-9a-f]{64}$/.test(text)
@@ -7,6 +9,28 @@ export const isId = (text: string): boolean => /^[0-9a-f]{64}$/.test(text)
 export function checkedId(id: string): string {
   if (!isId(id)) throw new Error(`not an object id: ${id}`)
   return id
+}
+
+/**
+ * Notes that this store of runs names objects in the folder, and tells whether it is the only one that ever did: what it
+ * does not name may be another's.
+ */
+export function isOnlyUser(folder: string, store: string): boolean {
+  const users = join(folder, '.stores')
+  mkdirSync(users, { recursive: true, mode: 0o700 })
+  writeFileSync(join(users, sha256(Buffer.from(store)).slice(0, 16)), '')
+  return readdirSync(users).length === 1
+}
+
+/** A name for what this home keeps elsewhere, beside others: the same at every start. */
+export function nameOfHome(home: string): string {
+  const path = join(home, 'name')
+  try {
+    writeFileSync(path, randomUUID(), { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return readFileSync(path, 'utf8')
 }
 
 export class DamagedObject extends Error {

@@ -8,7 +8,7 @@ export function redisRemoval(
   { key, dueKey, indexKey, goneKey, all, ask, script }: RedisRecords,
   reads: Pick<Store, 'session' | 'layers'>,
   objects: Snapshots,
-): Required<Pick<Store, 'deleteSession' | 'release' | 'tidy'>> {
+): Required<Pick<Store, 'deleteSession' | 'release' | 'tidy' | 'unnamed'>> {
   /** Takes a user off each object; answers those that have none left. */
   async function unused(used: { id: string; user: string }[]): Promise<string[]> {
     if (used.length === 0) return []
@@ -53,6 +53,12 @@ export function redisRemoval(
     },
 
     release: (workspaceId, objectIds) => unused(objectIds.map((id) => ({ id, user: workspaceId }))),
+
+    async unnamed(objectIds) {
+      if (objectIds.length === 0) return []
+      const users = await all(objectIds.map((id) => ['SCARD', key('object', id)]))
+      return objectIds.filter((_, i) => Number(users[i]) === 0)
+    },
 
     async tidy(now) {
       for (const shard of shards()) {

@@ -391,6 +391,12 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
       return removed
     },
 
+    async unnamed(objectIds) {
+      const sql = 'SELECT DISTINCT layer_id FROM layers WHERE layer_id IN (SELECT value FROM json_each(?))'
+      const named = new Set(rows<{ layer_id: string }>(sql, JSON.stringify(objectIds)).map(({ layer_id }) => layer_id))
+      return objectIds.filter((id) => !named.has(id))
+    },
+
     async close() {
       if (database.isOpen) database.close()
     },

@@ -105,6 +105,12 @@ export function archivedStore({ store, archive: cold, clock, hot, poorer }: Arch
       return [...byCount.values()].sort((a, b) => a.snapshot.count - b.snapshot.count)
     },
 
+    // Of a store that cannot tell, nothing is known to be unnamed.
+    async unnamed(objectIds) {
+      const here = (await store.unnamed?.(objectIds)) ?? []
+      return here.length === 0 ? [] : archive.unnamed(here)
+    },
+
     async deleteSession(sessionId) {
       const kept = await archive.session(sessionId)
       const layers = kept ? await archive.layers(kept.workspaceId) : []

@@ -427,6 +427,14 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     ])
   })
 
+  check('it tells which objects nothing names', async ({ store }) => {
+    if (!store.unnamed) return
+    const run = makeRun()
+    const layers: Layer[] = [{ id: 'named', snapshot: { id: 's1', count: 1 }, bytes: 200_000 }]
+    await store.start({ run, session: sessionOf(run), messages: [], events: [event(run, 1)], layers, now: 1000 })
+    assert.deepEqual(await store.unnamed(['other', 'named', 'third']), ['other', 'third'])
+    assert.deepEqual(await store.unnamed([]), [])
+  })
   check('a run may begin with the layers of another workspace', async ({ store }) => {
     const layers: Layer[] = [2, 1].map((count) => ({ id: `l${count}`, snapshot: { id: `s${count}`, count }, bytes: 1 }))
     const run = makeRun()

@@ -104,6 +104,17 @@ export function sqlArchive(db: Pick<SqlClient, 'query' | 'transaction' | 'purge'
       return (await db.query(sql, [before, limit])).map((row) => String(row.session_id))
     },
 
+    async unnamed(objectIds) {
+      if (objectIds.length === 0) return []
+      const places = objectIds.map((_, n) => `$${n + 1}`).join(', ')
+      const found = await db.query(
+        `SELECT DISTINCT layer_id FROM stint_layers WHERE layer_id IN (${places})`,
+        objectIds,
+      )
+      const named = new Set(found.map((row) => String(row.layer_id)))
+      return objectIds.filter((id) => !named.has(id))
+    },
+
     async deleteSession(sessionId) {
       const [, [session] = [], layers = []] = await db.transaction([
         statement(
