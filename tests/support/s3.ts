@@ -21,6 +21,8 @@ export type S3 = {
   requests: { method: string; key: string; by: 'header' | 'address'; status: number }[]
   /** Refusals of a signature. */
   refused: string[]
+  /** Called while a body arrives. */
+  onBody?: (() => void) | undefined
   /** What happens to the next requests, one each: an answer of that status, a cut, or a hang-up before the work. */
   faults: (number | 'cut' | 'hang up' | 'hang up after')[]
 }
@@ -41,7 +43,16 @@ export async function startS3(t: Context): Promise<S3> {
 
 async function answer(s3: S3, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const parts: Buffer[] = []
-  for await (const part of request) parts.push(part as Buffer)
+  try {
+    for await (const part of request) {
+      parts.push(part as Buffer)
+      s3.onBody?.()
+    }
+  } catch {
+    // Whoever sent it is gone: nothing was put.
+    return
+  }
+  if (request.complete === false) return
   const body = Buffer.concat(parts)
   const url = new URL(request.url ?? '/', s3.endpoint)
   const by = url.searchParams.has('X-Amz-Signature') ? 'address' : 'header'
