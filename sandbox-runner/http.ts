@@ -5,8 +5,10 @@
  *
  *     SANDBOX_TOKEN=… PORT=8080 node sandbox-runner/http.ts
  *
+ * SANDBOX_TOKEN=- reads it from the standard input, for a start whose environment others can see (image/entry.sh).
  * SIGTERM: what is under way ends first, then the process.
  */
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +32,9 @@ const Settings = z.object({
 })
 
 export async function main(environment: Record<string, string | undefined> = process.env): Promise<Server> {
-  const read = Settings.safeParse(environment)
+  const { SANDBOX_TOKEN: given } = environment
+  const token = given === '-' ? readFileSync(0, 'utf8').trim() : given
+  const read = Settings.safeParse({ ...environment, SANDBOX_TOKEN: token })
   if (!read.success) {
     for (const { path, message } of read.error.issues) process.stderr.write(`${path.join('.')} ${message}\n`)
     process.exit(1)

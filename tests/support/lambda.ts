@@ -183,7 +183,7 @@ export async function fakeLambda(t: Pick<TestContext, 'after'>, options: FakeLam
 }
 
 /** How the image starts it, from a bundle or from the sources. */
-export const ENTRY = join(ROOT, 'sandbox-runner/entry.sh')
+export const ENTRY = join(ROOT, 'sandbox-runner/image/entry.sh')
 export const SANDBOX_COMMAND = [ENTRY, process.execPath, join(ROOT, 'sandbox-runner')]
 
 async function bytesOf(request: IncomingMessage): Promise<Buffer> {
