@@ -3,39 +3,12 @@
  * configuration do not; what reaches a server asks; what destroys a shared branch is refused.
  */
 import type { Finding } from './effects.ts'
+import { isRead } from './git-reads.ts'
 import { means, readOptions, words } from './options.ts'
-import { isOutside, isRoot, readingOf } from './places.ts'
+import { isOutside, isRoot, readingOf, writingTo } from './places.ts'
 import { posing } from './readers.ts'
-import { found, present, type Rule } from './rule.ts'
+import { type Call, found, present, type Rule } from './rule.ts'
 import type { Arg } from './words.ts'
-
-const READS = words(
-  `status log show diff blame annotate rev-parse rev-list ls-files ls-tree cat-file describe shortlog merge-base
-   name-rev for-each-ref show-ref grep diff-tree diff-index diff-files count-objects version whatchanged cherry
-   range-diff show-branch check-ignore check-attr check-ref-format verify-pack`,
-)
-/** Reading forms of subcommands that also write: every word must be one of these, or an operand where `operands`. */
-const FORMS: Record<string, { flags: RegExp; operands?: number; first?: RegExp }> = {
-  branch: {
-    flags:
-      /^(-[alrvi]+|--(list|all|remotes|show-current|verbose|contains|no-contains|merged|no-merged|points-at|sort|format|column|no-column|color|no-color|ignore-case|abbrev|no-abbrev)(=.*)?)$/,
-  },
-  tag: {
-    flags:
-      /^(-[lin]+\d*|--(list|contains|no-contains|merged|no-merged|points-at|sort|format|column|no-column|color|ignore-case)(=.*)?)$/,
-  },
-  remote: { flags: /^(-v|--verbose)$/, first: /^(get-url|show)$/, operands: 1 },
-  stash: { flags: /^(-p|--(stat|patch|oneline|name-only|name-status))$/, first: /^(list|show)$/, operands: 1 },
-  worktree: { flags: /^(-v|--(porcelain|verbose))$/, first: /^list$/, operands: 0 },
-  reflog: { flags: /^(-\d+|-n|--(oneline|all|date|stat)(=.*)?)$/, first: /^(show|exists|HEAD.*)$/, operands: 2 },
-  notes: { flags: /^$/, first: /^(list|show)$/, operands: 1 },
-  'symbolic-ref': { flags: /^(--short|-q)$/, operands: 1 },
-  config: { flags: /^(--(get|get-all|local|type)(=.*)?)$/, operands: 1 },
-}
-const LISTING = /^(-[alrvi]*l[alrvi]*|--(list|contains|no-contains|merged|no-merged|points-at))/
-/** Keys of the configuration that hold no secret and run nothing. */
-const CONFIG_KEY =
-  /^(user\.(name|email)|init\.defaultbranch|core\.(bare|filemode|autocrlf|eol|ignorecase)|branch\.[\w./-]+|pull\.rebase|color\.[\w.]+)$/i
 
 const RUNNING = words(
   `exec upload-pack receive-pack open-files-in-pager ext-diff textconv filters ext-cmd tool extcmd template
@@ -61,7 +34,7 @@ export const git: Rule = (call) => {
   const { options, operands } = readOptions(rest, VALUED)
   findings.push(...dangerous(name, rest, part))
   const remote = REMOTE[name]
-  if (remote) return [...findings, ...remote(rest, part)]
+  if (remote) return [...findings, ...innerOf(call, name, rest), ...remote(rest, part)]
   if (isRead(name, rest)) {
     const pattern = name === 'grep' && !options.some(({ name: option }) => /^[ef]$/.test(option)) ? 1 : 0
     const paths = [
@@ -87,11 +60,37 @@ export const git: Rule = (call) => {
     const outside = operands.find((arg) => arg.home || (isOutside(arg.shape) && /^(\.\.\/|\/|~)/.test(arg.shape)))
     return [
       ...findings,
-      ...(outside ? found('reaches', 'git writes outside the workspace', part) : []),
+      ...(outside ? present([writingTo(outside, part)]) : []),
+      ...innerOf(call, name, rest),
       ...found('changes', `git ${name} changes the repo`, part),
     ]
   }
   return [...findings, ...found('runs', `git ${name} may be anything: the configuration can give it a meaning`, part)]
+}
+
+/** Commands that git is told to run, judged like any other. */
+function innerOf(call: Call, name: string, rest: Arg[]): Finding[] {
+  const [first, ...more] = rest
+  if (name === 'bisect' && first?.shape === 'run')
+    return [...call.command(more), ...found('runs', 'git runs a command', call.part)]
+  if (name === 'submodule' && first?.shape === 'foreach')
+    return call.script(
+      more
+        .filter(({ shape }) => !shape.startsWith('-'))
+        .map(({ shape }) => shape)
+        .join(' '),
+    )
+  if (name === 'clone')
+    return present(
+      rest.slice(1).map((arg) => (/^[/~]/.test(arg.shape) || arg.home ? writingTo(arg, call.part) : undefined)),
+    )
+  if (name !== 'rebase') return []
+  return rest.flatMap((arg, i) => {
+    const own = /^(--exec=|-x.)/.exec(arg.shape)?.[0].length
+    if (own !== undefined) return call.script(arg.shape.slice(arg.shape.startsWith('-x') ? 2 : own))
+    const next = rest[i + 1]
+    return /^(--exec|-x)$/.test(arg.shape) && next ? call.script(next.shape) : []
+  })
 }
 
 type Globals = { stop: true; findings: Finding[] } | { stop: false; findings: Finding[]; sub: Arg; rest: Arg[] }
@@ -160,7 +159,12 @@ function dangerous(name: string, rest: Arg[], part: string): Finding[] {
     texts.find(
       (text) => /^--./.test(text) && means({ name: text.slice(2).split('=')[0] ?? '', long: true }, names, safe),
     )
-  const effect = name === 'rebase' ? 'runs' : 'indirect'
+  const effect =
+    name === 'rebase'
+      ? 'runs'
+      : /^(archive|format-patch)$/.test(name) && !long(RUNNING, RUNNING_SAFE)
+        ? 'changes'
+        : 'indirect'
   const runs = long(RUNNING, RUNNING_SAFE) ?? texts.find((text) => SHORT[name]?.test(text))
   const writes = long(WRITING, WRITING_SAFE)
   const helps = texts.some((text) => /^--help?$/.test(text))
@@ -178,27 +182,6 @@ const optionsIn = (rest: Arg[]): string[] => {
   const texts = rest.map(({ shape }) => shape)
   const end = texts.indexOf('--')
   return (end === -1 ? texts : texts.slice(0, end)).filter((text) => text.startsWith('-'))
-}
-
-function isRead(name: string, rest: Arg[]): boolean {
-  const form = FORMS[name]
-  if (!form) return READS.has(name)
-  const texts = rest.map(({ shape }) => shape)
-  if (name === 'config')
-    return (
-      texts.length <= 2 &&
-      CONFIG_KEY.test(texts.at(-1) ?? '') &&
-      texts.slice(0, -1).every((text) => form.flags.test(text))
-    )
-  if ((name === 'branch' || name === 'tag') && texts.some((text) => LISTING.test(text)))
-    return texts.every((text) => !text.startsWith('-') || form.flags.test(text))
-  const flags = texts.filter((text) => text.startsWith('-'))
-  const operands = texts.filter((text) => !text.startsWith('-'))
-  const head = form.first && operands.length > 0 ? operands.shift() : undefined
-  if (form.first ? head !== undefined && !form.first.test(head) : false) return false
-  if (name === 'remote' && head === 'show' && operands.length > 0) return false
-  if (form.first && head === undefined && /^(stash|worktree|notes)$/.test(name)) return false
-  return flags.every((text) => form.flags.test(text)) && operands.length <= (form.operands ?? 0)
 }
 
 /** A revision is no path: `main..dev` does not leave anything. `HEAD:.env` names a file. */

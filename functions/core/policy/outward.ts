@@ -94,7 +94,10 @@ const ssh: Rule = ({ args, part, program }) =>
   args.some(({ shape }) => /^-([oFJeWLRDwS]|-rsh|-rsync-path)|Proxy|LocalCommand|^ext::/i.test(shape))
     ? found('hides', `${program} may run a program or open a tunnel`, part)
     : [
-        ...present(args.map((arg) => readingOf(arg, part))).filter(({ effect }) => effect === 'harms'),
+        ...present([
+          ...args.map((arg) => readingOf(arg, part)),
+          ...args.slice(-1).map((arg) => writingTo(arg, part)),
+        ]).filter(({ effect }) => effect === 'harms'),
         ...found('reaches', `${program} reaches another machine`, part),
       ]
 

@@ -26,7 +26,7 @@ const PROTECTED =
   /(^|\/)(\.gitattributes|\.gitmodules|\.npmrc|\.yarnrc(\.yml)?|\.yarn\/.*|\.pnpmfile\.c?js|\.envrc|\.husky\/.*|\.vscode\/.*|\.idea\/.*|\.devcontainer\/.*|\.github\/(workflows|actions)\/.*|\.gitlab-ci\.yml|\.circleci\/.*|azure-pipelines\.yml|Jenkinsfile|\.pre-commit-config\.yaml|\.cargo\/.*|\.bazelrc|\.mcp\.json|\.(claude|codex|gemini|cursor)\/.*|\.stint\/(?!output\/).*)$/i
 const SYSTEM =
   /^\/(etc|usr|bin|sbin|lib\w*|boot|dev|proc|sys|var|root|run|opt|srv|snap|private|System|Library)(\/|$)|^\/+$/
-const TEMP = /^\/(var\/)?tmp\/(?!.*(^|\/)\.\.(\/|$)).+/
+const TEMP = /^\/(var\/)?tmp(\/|$)/
 /** The ends of a pipe and the sink: named as files, but none. */
 const STREAM = /^\/dev\/(null|stdin|stdout|stderr|fd\/\d+|zero|tty)$/
 
@@ -43,6 +43,8 @@ export function readingOf(arg: Arg, part = arg.text): Finding | undefined {
   const secret = secretIn(arg)
   if (secret === 'surely') return { effect: 'harms', reason: 'may hold secrets', part }
   const beyond = beyondOf(arg, part)
+  if (beyond && arg.shape.split('/').some((name) => SECRET_DIR.test(name)))
+    return { effect: 'harms', reason: 'is a folder of secrets', part }
   if (beyond) return beyond
   if (secret === 'maybe') return { effect: 'runs', reason: 'could name a file that holds secrets', part }
   return undefined
@@ -62,8 +64,9 @@ export function writingTo(arg: Arg, part = arg.text): Finding | undefined {
   if (/^\/dev\/(tcp|udp)\//.test(path)) return { effect: 'harms', reason: 'talks to the network', part }
   if (STREAM.test(path)) return undefined
   const names = namesOf(path)
-  if (TEMP.test(path)) return { effect: 'changes', reason: 'writes a temporary file', part }
-  if (SYSTEM.test(path) || /^\/[^/]*$/.test(path)) return { effect: 'harms', reason: 'writes to the system', part }
+  if (isTemp(path)) return { effect: 'changes', reason: 'writes a temporary file', part }
+  if (SYSTEM.test(folded(path)) || /^\/[^/]*$/.test(path))
+    return { effect: 'harms', reason: 'writes to the system', part }
   if (names.some(isGit) || dirsOf(arg).some((name) => name === '.git'))
     return { effect: 'harms', reason: 'writes inside .git', part }
   if (arg.home || (isOutside(path) && names.some((name) => /^\.\w/.test(name))))
@@ -78,7 +81,7 @@ export function writingTo(arg: Arg, part = arg.text): Finding | undefined {
 /** What removing it does: whole trees of other people are worse than a file beside. */
 export function removing(arg: Arg, part = arg.text): Finding | undefined {
   const names = namesOf(arg.shape)
-  const all = names.length === 0 || names.every((name) => name === '..')
+  const all = names.every((name) => name === '..') || /^\/(var\/)?tmp\/*$/.test(arg.shape)
   if (all && arg.shape !== '') return { effect: 'harms', reason: 'removes everything', part }
   const finding = writingTo(arg, part)
   if (finding?.effect !== 'reaches' || isProtected(arg.shape)) return finding
@@ -103,7 +106,7 @@ export function isOutside(path: string): boolean {
 function beyondOf(arg: Arg, part: string): Finding | undefined {
   const path = arg.shape
   if (arg.home) return { effect: 'reaches', reason: 'is outside the workspace', part }
-  if (TEMP.test(path)) return { effect: 'runs', reason: 'is a temporary file', part }
+  if (isTemp(path)) return { effect: 'runs', reason: 'is a temporary file', part }
   if (isOutside(path) || dirsOf(arg).includes('..'))
     return { effect: 'reaches', reason: 'is outside the workspace', part }
   if (namesOf(path).some(isGit) || dirsOf(arg).includes('.git'))
@@ -115,7 +118,11 @@ function beyondOf(arg: Arg, part: string): Finding | undefined {
 function secretIn(arg: Arg): 'surely' | 'maybe' | undefined {
   const names = arg.shape.split(/[/\0\s'",;:=@{}()|]+/)
   const path = `/${namesOf(arg.shape).join('/')}`
-  if (SECRET_LAST.test(names.at(-1) ?? '') || (arg.shape.startsWith('/') && SECRET_PLACE.test(path))) return 'surely'
+  if (
+    SECRET_LAST.test(names.at(-1) ?? '') ||
+    (arg.shape.startsWith('/') && (SECRET_PLACE.test(path) || SECRET_PLACE.test(folded(path))))
+  )
+    return 'surely'
   if (names.some((name) => SECRET.test(name)) || names.slice(0, -1).some((name) => SECRET_DIR.test(name)))
     return 'surely'
   if (DOUBTFUL.test(names.at(-1) ?? '')) return 'maybe'
@@ -143,6 +150,17 @@ function dirsOf(arg: Arg): string[] {
   return SAMPLE_DIRS.filter((name) => texts.some((_, i) => reach(name, i)))
 }
 
+const isTemp = (path: string): boolean => TEMP.test(path) && !path.split('/').includes('..')
+/** `/tmp/../etc` as the kernel would mostly see it. */
+const folded = (path: string): string => {
+  if (!path.startsWith('/')) return path
+  const names: string[] = []
+  for (const name of namesOf(path)) {
+    if (name === '..') names.pop()
+    else names.push(name)
+  }
+  return `/${names.join('/')}`
+}
 const clean = (path: string): string => namesOf(path).join('/')
 const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.')
 const isGit = (name: string): boolean => /^(\.git|git~1)$/i.test(name)

@@ -5,7 +5,7 @@
  */
 import type { Finding } from './effects.ts'
 import { means, readOptions, words } from './options.ts'
-import { namingOf, readingOf } from './places.ts'
+import { namingOf, readingOf, writingTo } from './places.ts'
 import { found, present, type Rule } from './rule.ts'
 import type { Arg } from './words.ts'
 
@@ -14,6 +14,8 @@ type Reader = {
   text?: string
   /** Options whose value is a file that is read. */
   file?: string
+  /** Options whose value is a file that is written. */
+  writes?: string
   /** Options that write, run, or read what the line does not show. */
   refused?: string
   /** Full names that only look like the beginning of a refused one. */
@@ -44,7 +46,7 @@ const SPECS: Record<string, Reader> = {
     refused: 'files0-from',
     names: true,
   },
-  df: { names: true },
+  df: { plain: 99 },
   file: {
     text: 'F P e separator',
     refused: 'C m f compile magic-file files-from z Z uncompress',
@@ -68,7 +70,8 @@ const SPECS: Record<string, Reader> = {
   column: { text: 's o c N H R' },
   sort: {
     text: 'k t S key field-separator buffer-size parallel batch-size sort',
-    refused: 'o T output compress-program temporary-directory files0-from random-source',
+    writes: 'o output T temporary-directory',
+    refused: 'compress-program files0-from random-source',
     poses: true,
   },
   uniq: { text: 'f s w skip-fields skip-chars check-chars', most: 1 },
@@ -84,7 +87,7 @@ const SPECS: Record<string, Reader> = {
   hd: { text: 'n s' },
   xxd: { text: 'c g l n o s cols len seek name', refused: 'r revert', poses: true, most: 1 },
   strings: { text: 'n t e bytes radix encoding', refused: 'T' },
-  base64: { text: 'w wrap', refused: 'o output', poses: true },
+  base64: { text: 'w wrap', writes: 'o output', poses: true },
   base32: { text: 'w wrap' },
   md5sum: { refused: 'c check' },
   sha1sum: { refused: 'c check' },
@@ -97,7 +100,8 @@ const SPECS: Record<string, Reader> = {
   sum: {},
   tree: {
     text: 'L P I H T filelimit charset sort timefmt',
-    refused: 'o R output fromfile fromtabfile info',
+    writes: 'o output',
+    refused: 'R fromfile fromtabfile info',
     poses: true,
     safe: 'inodes ignore-case',
     names: true,
@@ -137,9 +141,10 @@ const SPECS: Record<string, Reader> = {
 export function readerRule(spec: Reader): Rule {
   const text = words(spec.text ?? '')
   const file = words(spec.file ?? '')
-  const refused = words(spec.refused ?? '')
+  const writes = words(spec.writes ?? '')
+  const refused = new Set([...words(spec.refused ?? ''), ...writes])
   const safe = words(spec.safe ?? '')
-  const valued = new Set([...text, ...file])
+  const valued = new Set([...text, ...file, ...writes])
   const look = spec.names ? namingOf : readingOf
   return ({ program, args, part }) => {
     const { options, operands } = readOptions(args, valued)
@@ -152,8 +157,12 @@ export function readerRule(spec: Reader): Rule {
       ...(spec.most !== undefined && (files.length > spec.most || files.some(({ pattern }) => pattern))
         ? found('changes', `${program} writes the second file it is given`, part)
         : []),
+      ...options.map(({ name, value }) => (writes.has(name) && value ? writingTo(value, part) : undefined)),
+      ...files.slice(spec.most ?? files.length).map((arg) => writingTo(arg, part)),
       ...options.flatMap(({ name, long, value, arg }) =>
-        text.has(name) ? [] : [value ? look(value, part) : long ? undefined : attached(arg, look, part)],
+        text.has(name) || writes.has(name)
+          ? []
+          : [value ? look(value, part) : long ? undefined : attached(arg, look, part)],
       ),
       ...files.map((arg) => look(arg, part)),
       // Text, but the shell makes names of files of it.
