@@ -6,8 +6,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { lambdaRunner } from '../functions/adapters/lambda-sandbox.ts'
 import { Carrier } from '../sandbox-runner/carrier.ts'
-import { PrepareReply } from '../sandbox-runner/protocol.ts'
+import { isCiFile } from '../sandbox-runner/carry/ci.ts'
+import { PrepareReply, Request } from '../sandbox-runner/protocol.ts'
 import { Runner } from '../sandbox-runner/runner.ts'
 import { noBackend } from './support/git-http.ts'
 import { startGithub } from './support/github.ts'
@@ -143,4 +145,77 @@ test('a credential goes to the host it is for, and not to where that host sends 
   assert.doesNotMatch(JSON.stringify(reply), /hunter2/)
   assert.equal(first[0], `Basic ${Buffer.from('me:hunter2').toString('base64')}`)
   assert.deepEqual(asked, [], 'nobody was asked elsewhere')
+})
+
+const PUSH = {
+  op: 'push' as const,
+  url: 'https://a/b/c',
+  commit: '0'.repeat(40),
+  boundary: [],
+  perform: true,
+  allowed: [],
+}
+
+test('no branch but one below stint/ is pushed, whoever asks', async (t) => {
+  const folder = tempFolder(t)
+  const carrier = new Carrier({ home: join(folder, 'carrier'), objects: join(folder, 'objects') })
+  for (const branch of [
+    'main',
+    'stint',
+    'stint/',
+    'stint/../main',
+    'stint/a..b',
+    'stint/-f/../x',
+    'stint/a b',
+    'stint/a:main',
+  ])
+    assert.equal(Request.safeParse({ ...PUSH, pack: '', branch }).success, false, branch)
+  for (const branch of ['stint/a', 'stint/fix/a-b_c.2'])
+    assert.equal(Request.safeParse({ ...PUSH, pack: '', branch }).success, true, branch)
+  const runner = new Runner({
+    home: join(folder, 'runner'),
+    objects: join(folder, 'objects'),
+    machine: UNHELD,
+    egress: false,
+  })
+  const asked = { ...PUSH, pack: '', branch: 'stint/a' }
+  assert.equal(((await runner.handle(asked)) as { code?: string }).code, 'no_egress')
+  const nowhere = (await carrier.handle({ ...asked, url: 'http://127.0.0.1:1/a/b' })) as {
+    ok: boolean
+    retry?: boolean
+  }
+  assert.deepEqual([nowhere.ok, nowhere.retry], [false, true], 'what cannot be reached may be reached later')
+})
+
+test('a push too large for one request is refused in words', async () => {
+  const transport = lambdaRunner({ name: 'carrier', perTenant: false, to: 'carrier', endpoint: 'http://127.0.0.1:1' })
+  const reply = await transport.send({ ...PUSH, branch: 'stint/a', pack: 'x'.repeat(6_000_000) })
+  assert.equal((reply as { code?: string }).code, 'pack_too_large')
+  await transport.close()
+})
+
+test('files that a forge runs by itself', () => {
+  for (const path of [
+    '.github/workflows/ci.yml',
+    '.GitHub/Workflows/x.yaml',
+    '.github',
+    '.github/actions/build/action.yml',
+    'action.yml',
+    '.gitlab-ci.yml',
+    '.gitlab/ci/test.yml',
+    '.circleci/config.yml',
+    'azure-pipelines.yml',
+    'Jenkinsfile',
+    'deploy/Jenkinsfile.prod',
+    '.travis.yml',
+    '.drone.yml',
+    '.woodpecker/a.yaml',
+    '.forgejo/workflows/a.yml',
+    'bitbucket-pipelines.yml',
+    '.buildkite/pipeline.yml',
+    'cloudbuild.yaml',
+  ])
+    assert.equal(isCiFile(path), true, path)
+  for (const path of ['src/ci.ts', 'docs/github/workflows/a.yml', '.github/CODEOWNERS', 'ci.yml', 'transaction.yml'])
+    assert.equal(isCiFile(path), false, path)
 })

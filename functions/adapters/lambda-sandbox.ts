@@ -68,6 +68,7 @@ export function lambdaRunner({ name, perTenant, to = 'sandbox', endpoint }: Lamb
     async send(request: Request, { timeoutMs = INVOKE_MS_MORE } = {}) {
       // Another invocation would reach another environment. What is under way ends at its deadline.
       if (request.op === 'stop') return { ok: true }
+      if (request.op === 'push' && tooLarge(request)) return PUSH_TOO_LARGE
       const { workspace } = subjectOf(request)
       const tenant = workspace?.id ?? 'none'
       let event: object = request
@@ -91,6 +92,14 @@ export function lambdaRunner({ name, perTenant, to = 'sandbox', endpoint }: Lamb
       client.destroy()
     },
   }
+}
+
+/** A push is not brought in parts: it would wait somewhere with its credential. */
+const PUSH_TOO_LARGE = {
+  ok: false as const,
+  code: 'pack_too_large',
+  message: `the commits have more bytes than one request to the carrier takes (${REQUEST_BYTES_MAX})`,
+  retry: false,
 }
 
 const tooLarge = (value: object): boolean => Buffer.byteLength(JSON.stringify(value)) > REQUEST_BYTES_MAX
