@@ -327,6 +327,8 @@ export type Vectors = {
     collection: string,
     query: { vector: number[]; shelves: string[]; limit: number },
   ): Promise<{ id: string; ref: string; score: number }[]>
+  /** All ids of a collection; what is written meanwhile may be missing. */
+  ids(collection: string): Promise<string[]>
   /** Those of the ids that are there. */
   known(collection: string, ids: string[]): Promise<string[]>
   delete(collection: string, ids: string[]): Promise<void>
@@ -389,7 +391,10 @@ export type Memory = {
     put(preference: { scope: string; name: string; value: string | number }): Promise<Preference>
     delete(scope: string, name: string): Promise<boolean>
   }
-  /** Makes vectors of facts that have none: of a new embedding model, or of a time when the tier was down. */
+  /**
+   * Makes vectors of facts that have none (of a new embedding model, or of a time when the tier was down), and removes those
+   * of facts that are no more. Says how many of both.
+   */
   tidy(): Promise<number>
   /** Removes all that is kept of a session; doing it again changes nothing. Throws when a tier does not answer. */
   forget(sessionId: string): Promise<void>

@@ -193,6 +193,22 @@ test('a Chroma that is slow or busy makes it poorer and says so; what it missed 
   assert.deepEqual([texts(rich)[0], rich.poorer], ['releases are tagged by hand', undefined])
 })
 
+test('vectors go with facts whose time is over', async (t) => {
+  const { memory, clock, longTerm, folder } = made(t)
+  await memory.remember(HERS, learnt('soon forgotten'), from('1'))
+  clock.at += FACT_KEPT_MS / 2
+  await memory.remember(HERS, learnt('of a later day'), from('2'))
+  clock.at += FACT_KEPT_MS / 2 + 1
+  assert.deepEqual(texts(await memory.recall(ANN, 'forgotten', 9)), ['of a later day'])
+  assert.equal(await longTerm.tidy(9), 1)
+  assert.equal(await memory.tidy(), 1)
+  assert.equal(await memory.tidy(), 0)
+  const vectors = sqliteVectors(join(folder, 'vectors.db'), systemClock)
+  const left = await vectors.ids(`facts-${lexicalEmbedder().name}-256`)
+  await vectors.close()
+  assert.equal(left.length, 1)
+})
+
 test('embeddings of another size begin a collection of their own, filled from what is known', async (t) => {
   const { memory, manager } = made(t)
   await memory.remember(HERS, learnt('the linter is biome'), from('1'))

@@ -135,6 +135,16 @@ export function chromaVectors(
       }))
     },
 
+    async ids(collection) {
+      const found: string[] = []
+      for (let offset = 0; ; offset += RESULTS_MAX) {
+        const body = { include: [], limit: RESULTS_MAX, offset }
+        const { ids } = await within(collection, async ({ id }) => Ids.parse(await ask(`${base}/${id}/get`, { body })))
+        found.push(...ids)
+        if (ids.length < RESULTS_MAX) return found
+      }
+    },
+
     async known(collection, ids) {
       const found: string[] = []
       for (const part of parts(ids))

@@ -91,6 +91,11 @@ export function sqliteVectors(path: string, clock: Pick<Clock, 'sleep'>): Vector
       })
     },
 
+    async ids(collection) {
+      const rows = (await database()).prepare('SELECT id FROM vectors WHERE collection = ?').all(collection)
+      return rows.map(({ id }) => String(id))
+    },
+
     async known(collection, ids) {
       const on = await database()
       return parts(ids).flatMap((some) =>

@@ -213,25 +213,25 @@ export function factMemory(options: FactsOptions): Pick<Memory, 'recall' | 'reme
     },
 
     async tidy() {
+      // Only the size is asked for: it is part of the collection's name.
+      const { collection } = await embedded(['size'])
+      // Vectors before facts: one that is written in between has its fact already.
+      const there = new Set(await vectors.ids(collection))
       const { facts } = await longTerm()
       let made = 0
       for (let cursor: string | undefined; ; ) {
         const page = await facts.list({ limit: TIDIED_AT_ONCE, ...(cursor === undefined ? {} : { cursor }) })
-        made += await indexMissing(page.items)
+        for (const fact of page.items) {
+          if (there.delete(vectorId(fact))) continue
+          await index(fact)
+          made++
+        }
         cursor = page.nextCursor
-        if (cursor === undefined) return made
+        if (cursor === undefined) break
       }
+      await vectors.delete(collection, [...there])
+      return made + there.size
     },
-  }
-
-  async function indexMissing(facts: Fact[]): Promise<number> {
-    if (facts.length === 0) return 0
-    // Only the size is asked for: it is part of the collection's name.
-    const { collection } = await embedded(['size'])
-    const known = new Set(await vectors.known(collection, facts.map(vectorId)))
-    const missing = facts.filter((fact) => !known.has(vectorId(fact)))
-    for (const fact of missing) await index(fact)
-    return missing.length
   }
 }
 

@@ -114,6 +114,9 @@ export function vectorsContract(name: string, make: VectorsMaker, skip?: string)
     await vectors.upsert('c', many)
     assert.equal((await vectors.known('c', [...many.map(({ id }) => id), 'x'])).length, 700)
     assert.deepEqual(await near(vectors, 0, ['user:a'], 3), ['r0', 'r1', 'r2'])
+    const ids = async (collection: string) => (await vectors.ids(collection)).sort()
+    assert.deepEqual(await ids('c'), many.map(({ id }) => id).sort())
+    assert.deepEqual(await ids('none'), [])
     await vectors.delete(
       'c',
       many.slice(1).map(({ id }) => id),

@@ -12,6 +12,8 @@ type Body = {
   metadatas?: Record<string, unknown>[]
   query_embeddings?: number[][]
   n_results?: number
+  limit?: number
+  offset?: number
   where?: Record<string, unknown>
 }
 
@@ -119,6 +121,8 @@ export async function fakeChroma(t: Context): Promise<FakeChroma> {
         records.set(key, { vector: body.embeddings?.[i] ?? [], metadata: body.metadatas?.[i] ?? {} })
       return {}
     }
+    if (verb === 'get' && body.ids === undefined)
+      return { ids: [...records.keys()].slice(body.offset, (body.offset ?? 0) + (body.limit ?? 300)) }
     if (verb === 'get') return { ids: ids.filter((key) => records.has(key)) }
     if (verb === 'delete') {
       if (ids.length === 0 && Object.keys(where).length === 0) throw new Refusal(400, 'need ids or where')
