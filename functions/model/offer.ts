@@ -29,11 +29,11 @@ export function listed(order: readonly string[], offered: ReadonlySet<string> | 
   return order.filter((id) => (known ? known.has(id) : !RETIRED[id]))
 }
 
-/** What is said at the start of models that are not there: one line each. */
+/** What is said at the start of models that are asked for and not there: one line each. Fall-backs may be missing. */
 export function complaints(
-  models: { strong: string; fast: string; fallbacks: readonly string[] },
+  { strong, fast, fallbacks }: { strong: string; fast: string; fallbacks: readonly string[] },
   offered: ReadonlySet<string>,
 ): string[] {
-  const order = [models.strong, models.fast, ...models.fallbacks]
-  return [...new Set(order)].flatMap((id) => choose([id, ...order], offered).why ?? [])
+  const order = [strong, fast, ...fallbacks]
+  return [...new Set([strong, fast])].flatMap((id) => choose([id, ...order], offered).why ?? [])
 }
