@@ -57,7 +57,12 @@ export async function openBackend(env: Env, log: Log, only?: (wake: Wake) => boo
       tidyAt = ports.clock.now() + TIDY_EVERY_MS
       try {
         const { store, clock, snapshots } = ports
-        const known = { store, clock, longTerm: await wired.longTerm(), ...(wired.sweeps ? { snapshots } : {}) }
+        const known = {
+          store,
+          clock,
+          longTerm: await wired.longTerm(),
+          ...((await wired.sweeps()) ? { snapshots } : {}),
+        }
         const tidied = await tidy(known, retentionOf(env), (sessionId) => agent.forget(sessionId))
         await ports.memory?.tidy()
         if (Object.values(tidied).some(Boolean)) log('info', 'what is kept no longer was removed', tidied)

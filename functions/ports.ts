@@ -725,6 +725,8 @@ export type Snapshots = {
   get(id: string): Promise<Uint8Array | undefined>
   delete(ids: string[]): Promise<void>
   list(limit: number, cursor?: string): Promise<Page<StoredObject>>
+  /** Notes that this store of runs names objects here, and tells whether it is the only one that ever did. */
+  isOnlyUser(store: string): Promise<boolean>
   /** Of a store that needs credentials: how a sandbox, which has none, puts and gets one object. */
   lend?: {
     /** Undefined: it is there already, and was stored so lately that nobody will remove it. */

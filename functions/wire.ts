@@ -12,7 +12,7 @@ import { localCache } from './adapters/local-cache.ts'
 import { localFeed } from './adapters/local-feed.ts'
 import { localQueue } from './adapters/local-queue.ts'
 import { localRates } from './adapters/local-rates.ts'
-import { isOnlyUser, nameOfHome } from './adapters/objects.ts'
+import { nameOfHome } from './adapters/objects.ts'
 import { type Page, pagesIn } from './adapters/pages.ts'
 import { type Packing, sandboxOver, type Transport } from './adapters/sandbox-client.ts'
 import { scriptedModel } from './adapters/scripted-model.ts'
@@ -73,7 +73,7 @@ export type Wired = {
   /** Real calls to what helps memory; only what is somewhere else. */
   memoryChecks: Record<string, { where: string; check(): Promise<unknown> }>
   /** False: another store of runs may name what this one does not, and nothing is removed for not being named. */
-  sweeps: boolean
+  sweeps(): Promise<boolean>
   modelConfigured: boolean
   page: (path: string) => Page | undefined
   close(): Promise<void>
@@ -93,7 +93,7 @@ export async function wire(env: Env, log: Log, { alone = false } = {}): Promise<
   const forge = await openForge(env)
   const sandbox = carried(commands, carrier, forge, bucket?.lend)
   const { store: own, where, cache: shared, ledger: openLedger, rates } = await openStore(env, home, snapshots)
-  const sweeps = bucket !== undefined || isOnlyUser(snapshots.where, `${where} ${env.STINT_REDIS_PREFIX}`)
+  const sweeps = () => snapshots.isOnlyUser(`${where} ${env.STINT_REDIS_PREFIX}`)
   const limits = sharedLimits(env)
   const ledger = Object.keys(limits).length > 0 ? await openLedger() : undefined
   const poorer = ({ message }: Error) => log('warn', 'short-term memory did not answer', { error: message })

@@ -4,7 +4,6 @@ import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderSnapshots } from '../functions/adapters/folder-snapshots.ts'
-import { isOnlyUser } from '../functions/adapters/objects.ts'
 import { postgres } from '../functions/adapters/postgres.ts'
 import { redisStore } from '../functions/adapters/redis-store.ts'
 import { redisTcp } from '../functions/adapters/redis-tcp.ts'
@@ -101,14 +100,6 @@ test('objects that nothing names go when they are old, and no others', async (t)
   time.at += 2 * OBJECT_GRACE_MS
   assert.equal((await go()).objects, 3, 'what a removal that broke off left behind, and what was never named')
   assert.deepEqual(await left(), [])
-})
-
-test('a folder of objects that two stores of runs have used is swept by neither', (t) => {
-  const folder = tempFolder(t)
-  assert.equal(isOnlyUser(folder, 'one'), true)
-  assert.equal(isOnlyUser(folder, 'one'), true)
-  assert.equal(isOnlyUser(folder, 'other'), false)
-  assert.equal(isOnlyUser(folder, 'one'), false)
 })
 
 const missing = redisMissing ?? postgresMissing

@@ -1,9 +1,9 @@
 /** Objects in a folder, each in a file named by its sha256. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Snapshots } from '../ports.ts'
-import { checkedId, DamagedObject, isId, sha256 } from './objects.ts'
+import { checkedId, DamagedObject, isId, sha256, userName } from './objects.ts'
 
 export function folderSnapshots(folder: string): Snapshots {
   const place = (id: string): string => join(folder, checkedId(id))
@@ -35,6 +35,12 @@ export function folderSnapshots(folder: string): Snapshots {
     },
     async delete(ids) {
       for (const id of ids) await rm(place(id), { force: true })
+    },
+    async isOnlyUser(store) {
+      const users = join(folder, '.stores')
+      await mkdir(users, { recursive: true, mode: 0o700 })
+      await writeFile(join(users, userName(store)), '')
+      return (await readdir(users)).length === 1
     },
     async list(limit, cursor = '') {
       const names = (await readdir(folder).catch(() => [])).filter((name) => isId(name) && name > cursor).sort()

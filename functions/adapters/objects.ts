@@ -1,6 +1,6 @@
 /** What every store of objects names them by. */
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -11,16 +11,8 @@ export function checkedId(id: string): string {
   return id
 }
 
-/**
- * Notes that this store of runs names objects in the folder, and tells whether it is the only one that ever did: what it
- * does not name may be another's.
- */
-export function isOnlyUser(folder: string, store: string): boolean {
-  const users = join(folder, '.stores')
-  mkdirSync(users, { recursive: true, mode: 0o700 })
-  writeFileSync(join(users, sha256(Buffer.from(store)).slice(0, 16)), '')
-  return readdirSync(users).length === 1
-}
+/** How a store of runs is noted beside the objects that it names. */
+export const userName = (store: string): string => sha256(Buffer.from(store)).slice(0, 16)
 
 /** A name for what this home keeps elsewhere, beside others: the same at every start. */
 export function nameOfHome(home: string): string {

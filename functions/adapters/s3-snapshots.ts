@@ -10,7 +10,7 @@
 import { AwsClient } from 'aws4fetch'
 import { OBJECT_FRESH_MS } from '../core/limits.ts'
 import type { Lent, Snapshots, StoredObject } from '../ports.ts'
-import { checkedId, DamagedObject, isId, sha256 } from './objects.ts'
+import { checkedId, DamagedObject, isId, sha256, userName } from './objects.ts'
 
 export type S3Options = {
   bucket: string
@@ -143,6 +143,15 @@ export function s3Snapshots(options: S3Options): Snapshots {
       }
       await Promise.all(Array.from({ length: DELETES_AT_ONCE_MAX }, work))
     },
+    async isOnlyUser(store) {
+      const place = `${folder}.stores/`
+      const put = ({ status }: Sent) => (status === 200 ? true : undefined)
+      await ask('noting a user', `${base}/${place}${userName(store)}`, { method: 'PUT', body: Buffer.alloc(0) }, put)
+      const query = { 'list-type': '2', 'max-keys': '2', prefix: place }
+      const listed = ({ status, body }: Sent) => (status === 200 ? body.toString() : undefined)
+      const users = await ask('listing users', base, { method: 'GET', query }, listed)
+      return users.split('<Contents>').length === 2
+    },
     async list(limit, cursor) {
       const query: Record<string, string> = { 'list-type': '2', 'max-keys': String(limit), prefix: folder }
       if (cursor !== undefined) query['start-after'] = folder + cursor
@@ -179,7 +188,8 @@ function readList(xml: string, folder: string): { items: StoredObject[]; nextCur
     const id = of(text, 'Key').slice(folder.length)
     return isId(id) ? [{ id, bytes: Number(of(text, 'Size')), at: Date.parse(of(text, 'LastModified')) }] : []
   })
-  const last = items.at(-1)?.id
+  // What is no object of ours counts for the place all the same.
+  const last = [...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].at(-1)?.[1]?.slice(folder.length)
   return { items, ...(of(xml, 'IsTruncated') === 'true' && last !== undefined ? { nextCursor: last } : {}) }
 }
 

@@ -47,6 +47,13 @@ export function snapshotsContract(
     assert.deepEqual(listed.map(({ bytes }) => bytes).sort(), [1, 2, 3, 4, 5, 6, 7])
     for (const { at } of listed) assert.ok(at >= before - 2000 && at <= Date.now() + 2000)
   })
+  check('it knows whether one store of runs alone has used it', async (snapshots) => {
+    const asked = ['one', 'one', 'other', 'one'].map((store) => () => snapshots.isOnlyUser(store))
+    const told: boolean[] = []
+    for (const ask of asked) told.push(await ask())
+    assert.deepEqual(told, [true, true, false, false])
+    assert.deepEqual(await snapshots.list(10), { items: [] })
+  })
   check('what is no id is refused, wherever it would lead', async (snapshots) => {
     for (const id of ['', '../x', 'A'.repeat(64), `${'a'.repeat(64)}/..`])
       await assert.rejects(snapshots.get(id), /object id/)

@@ -66,6 +66,7 @@ export function portsOf(world: PortsWorld, process: Process): Ports {
       get: async () => undefined,
       delete: async () => {},
       list: async () => ({ items: [] }),
+      isOnlyUser: async () => true,
     },
     callbacks: callbacksOf(outside, network, process),
     memory: memoryOf(outside, network, process),

@@ -134,6 +134,7 @@ function objectsInMemory(): Snapshots {
   return {
     where: 'memory',
     list: async () => ({ items: [] }),
+    isOnlyUser: async () => true,
     async put(bytes) {
       const id = `object${++serial}`
       kept.set(id, bytes)
