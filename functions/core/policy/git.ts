@@ -22,6 +22,8 @@ const VALUED = words(
    max-depth glob exclude branches tags remotes sort points-at contains no-contains merged no-merged e f A B m`,
 )
 
+const GREP_VALUED = words('e f A B C m max-depth threads after-context before-context context max-count')
+
 export const git: Rule = (call) => {
   const { args, part } = call
   const globals = globalOptions(args, part)
@@ -31,7 +33,7 @@ export const git: Rule = (call) => {
   const findings = [...globals.findings]
   if (name === undefined || sub.pattern)
     return [...findings, ...found('hides', 'the git command is not named in the line', part)]
-  const { options, operands } = readOptions(rest, VALUED)
+  const { options, operands } = readOptions(rest, name === 'grep' ? GREP_VALUED : VALUED)
   findings.push(...dangerous(name, rest, part))
   const remote = REMOTE[name]
   if (remote) return [...findings, ...innerOf(call, name, rest), ...remote(rest, part)]
