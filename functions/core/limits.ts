@@ -24,6 +24,11 @@ export const MODEL_ATTEMPTS_MAX = 6
 export const SMALLER_ATTEMPTS_MAX = 4
 /** Answers in a row that could not be used (no text and no call, or a call that could not be read). */
 export const FORMAT_ERRORS_MAX = 3
+/** The same call with the same result in a row: when the model is told, when another is asked, when the run ends. */
+export const LOOP_SAME_CALLS = [3, 5, 7]
+/** The same for cycles of 2 to `LOOP_PERIOD_MAX` calls, in whole rounds. */
+export const LOOP_ROUNDS = [3, 4, 5]
+export const LOOP_PERIOD_MAX = 4
 export const BACKOFF_MS_FIRST = 500
 export const BACKOFF_MS_MAX = 30_000
 /** A wait shorter than this is slept through within the stint; a longer one is stored and costs nothing. */

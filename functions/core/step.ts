@@ -10,13 +10,14 @@ import { eventsOf } from './events.ts'
 import { afterModelFailure, afterSandboxFailure } from './failure.ts'
 import { hasEnded } from './inbox.ts'
 import { lessonAfter } from './lesson.ts'
+import { watchLoops } from './loops.ts'
 import { end, type Move, stay } from './moves.ts'
 import { chargeTurn, finishTurn, foldResults, nextTurn, schedule } from './turn.ts'
 import type { Outcome, Run, Step } from './types.ts'
 import { ask, cancel, resume } from './waiting.ts'
 
 export function step(run: Run, outcome: Outcome): Step {
-  const move = transition(run, outcome)
+  const move = watchLoops(run, transition(run, outcome), outcome)
   if (move.run === run) return { run, messages: [], events: [], remember: [] }
   // A run is archived as it stands after the step that says so: that step is the same whenever it comes.
   const { at, workedMs } = archivedNow(outcome) ? { at: run.updatedAt, workedMs: 0 } : outcome

@@ -259,6 +259,9 @@ export const Run = z.object({
   formatErrors: z.number().int(),
   /** Calls that were mended before they were performed, by model and tool. */
   mended: z.array(z.object({ model: z.string(), tool: z.string(), calls: z.number().int() })).optional(),
+  /** What was last called and what came of it, as short words; and how far that goes round in circles, from 0. */
+  trail: z.array(z.string()).optional(),
+  circling: z.number().int().optional(),
   checks: z.number().int(),
   action: Action,
   pending: z.array(PendingCall),

@@ -37,6 +37,8 @@ const GOOD_IN_A_ROW = 3
 /** A question whose answer needs so much is no small one. */
 const FAST_PROMPT_TOKENS_MAX = 32_000
 const FAST_TURNS_MAX = 15
+/** It was told that it goes round in circles, and went on. */
+const CIRCLING_BEFORE_NEXT = 2
 /** Calls of the server in vain before another model is tried. */
 const ATTEMPTS_BEFORE_NEXT = 3
 
@@ -64,6 +66,8 @@ export function route(
   const second = after[0]
   if (run.attempt >= ATTEMPTS_BEFORE_NEXT && second !== undefined)
     return { ...said, ...how(second, run, tier, troubled), why: `${chosen.model} did not answer ${run.attempt} times` }
+  if ((run.circling ?? 0) >= CIRCLING_BEFORE_NEXT && second !== undefined)
+    return { ...said, ...how(second, run, tier, true), why: `${chosen.model} goes round in circles` }
   if (run.formatErrors >= 2) {
     // Asked in vain for such an answer before, or never able to give one: another model then.
     const able = profileOf(chosen.model).strictSchema && run.attempt === 0
