@@ -9,7 +9,18 @@ import { learn } from '../functions/engine/learn.ts'
 import type { Ports } from '../functions/ports.ts'
 import { makeRun } from './contract/store.ts'
 import type { Json } from './support/http.ts'
-import { answersIn, ask, call, makeRepo, type RunJson, runTask, scripted, startStint, until } from './support/world.ts'
+import {
+  answersIn,
+  ask,
+  call,
+  makeRepo,
+  type RunJson,
+  runTask,
+  scripted,
+  startStint,
+  tempFolder,
+  until,
+} from './support/world.ts'
 
 const FAST = 'openai/gpt-oss-20b'
 const isDistilling = (messages: Json[]): boolean => String(messages[0]?.content).startsWith('You read the record')
@@ -86,6 +97,40 @@ test('an answer that is no list, a run of little, and a server that learns nothi
   assert.equal(off.distilling().length, 0)
 })
 
+test('killed while it is learnt from, the run goes on with that at the next start, and keeps it once', async (t) => {
+  const home = tempFolder(t)
+  let [hold, asked] = [true, 0]
+  const fact = { kind: 'command', text: 'the text is in README.md', confidence: 0.9 }
+  const model = await scripted(
+    t,
+    ({ messages }) =>
+      isDistilling(messages)
+        ? { text: JSON.stringify({ facts: [fact] }) }
+        : (WORK[Math.min(answersIn(messages), WORK.length - 1)] ?? {}),
+    {
+      intercept: async (request) => {
+        if (!isDistilling((request.messages ?? []) as Json[])) return false
+        asked++
+        if (hold) await new Promise(() => {})
+        return false
+      },
+    },
+  )
+  const env = { GROQ_API_KEY: 'test', GROQ_BASE_URL: model.url, STINT_HOME: home }
+  const first = await startStint(t, env)
+  const run = await runTask(first.url, { task: 'Read.', repo: { url: makeRepo(t) }, approval: 'auto' })
+  await until('it to be asked', () => asked > 0)
+  await first.kill('SIGKILL')
+  hold = false
+  const { url } = await startStint(t, env)
+  assert.equal((await learnt(url, run)).learned, 'done')
+  assert.deepEqual(
+    (await facts(url)).map(({ text }) => text),
+    [fact.text],
+  )
+  assert.equal(asked, 2)
+})
+
 const said = (content: string, from: 'task' | 'person' = 'task'): Message => ({ role: 'user', content, from })
 const asked = (callId: string, command: string): Message => ({
   role: 'assistant',
@@ -108,7 +153,7 @@ test('nothing is asked for that the run may not spend any more', async () => {
   const ports = {
     memory: {},
     store: { intend: async () => ({ begun: false }) },
-    settings: { models: { fast: FAST } },
+    settings: { models: { strong: FAST, fast: FAST, fallbacks: [] } },
     model: { complete: () => assert.fail('it was asked') },
     clock: { now: () => 0 },
   } as unknown as Ports
