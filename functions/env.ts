@@ -151,6 +151,7 @@ const Schema = z.object({
   AWS_REGION: z.string().optional(),
   AWS_ENDPOINT_URL: url.optional(),
   AWS_ENDPOINT_URL_S3: url.optional(),
+  AWS_ENDPOINT_URL_LAMBDA: url.optional(),
   STINT_ROLE: z.enum(['all', 'api', 'worker'], { error: 'must be all, api or worker' }).default('all'),
   STINT_ISOLATION: z.enum(['auto', 'none'], { error: 'must be auto or none' }).default('auto'),
   STINT_POLICY: policy.optional(),
@@ -187,6 +188,10 @@ const NEEDS: [keyof Env, keyof Env][] = [
   ['CHROMA_TENANT', 'CHROMA_DATABASE'],
   ['CHROMA_DATABASE', 'CHROMA_TENANT'],
   ['SNAPSHOT_BUCKET', 'AWS_ACCESS_KEY_ID'],
+  ['SQS_QUEUE_URL', 'AWS_ACCESS_KEY_ID'],
+  ['SQS_QUEUE_URL', 'AWS_SECRET_ACCESS_KEY'],
+  ['SANDBOX_FUNCTION', 'AWS_ACCESS_KEY_ID'],
+  ['SANDBOX_FUNCTION', 'AWS_SECRET_ACCESS_KEY'],
   ['SNAPSHOT_BUCKET', 'AWS_SECRET_ACCESS_KEY'],
 ]
 

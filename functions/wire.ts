@@ -243,6 +243,14 @@ type WiredStore = {
   rates?: Rates
 }
 
+/** The keys that Lambda gives its functions, and others set. */
+const awsOf = (env: Env) => ({
+  accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
+  secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
+  sessionToken: env.AWS_SESSION_TOKEN,
+  region: env.AWS_REGION ?? 'us-east-1',
+})
+
 /** Where commands run, and what reaches the network for them. */
 async function openRunners(
   env: Env,
@@ -252,10 +260,11 @@ async function openRunners(
   const { SANDBOX_FUNCTION: name, SANDBOX_URL: url, SANDBOX_TOKEN: secret = '', STINT_ISOLATION: isolation } = env
   if (name !== undefined) {
     const { lambdaRunner } = await import('./adapters/lambda-sandbox.ts')
+    const aws = { ...awsOf(env), endpoint: env.AWS_ENDPOINT_URL_LAMBDA }
     const carrier = env.CARRIER_FUNCTION
-      ? lambdaRunner({ name: env.CARRIER_FUNCTION, perTenant: false, to: 'carrier' })
-      : lambdaRunner({ name, perTenant: true, to: 'carrier' })
-    return { commands: sandboxOver(lambdaRunner({ name, perTenant: true }), { lend }), carrier }
+      ? lambdaRunner({ ...aws, name: env.CARRIER_FUNCTION, perTenant: false, to: 'carrier' })
+      : lambdaRunner({ ...aws, name, perTenant: true, to: 'carrier' })
+    return { commands: sandboxOver(lambdaRunner({ ...aws, name, perTenant: true }), { lend }), carrier }
   }
   if (url !== undefined) {
     const carrierUrl = env.CARRIER_URL ?? `${url.replace(/\/+$/, '')}/carrier`
@@ -382,7 +391,7 @@ async function openQueue(env: Env, log: Log, alone: boolean): Promise<WiredQueue
   const { SQS_QUEUE_URL, QSTASH_TOKEN: token, QSTASH_URL: url, STINT_PUBLIC_URL: publicUrl = '', REDIS_URL } = env
   if (SQS_QUEUE_URL !== undefined && !alone) {
     const { sqsQueue } = await import('./adapters/sqs-queue.ts')
-    return { ...sqsQueue(SQS_QUEUE_URL), how: 'SQS, worked on by functions/worker.ts' }
+    return { ...sqsQueue({ queueUrl: SQS_QUEUE_URL, ...awsOf(env) }), how: 'SQS, worked on by functions/worker.ts' }
   }
   if (token !== undefined && !alone) {
     const { qstashQueue } = await import('./adapters/qstash-queue.ts')

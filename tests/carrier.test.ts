@@ -188,7 +188,15 @@ test('no branch but one below stint/ is pushed, whoever asks', async (t) => {
 })
 
 test('a push too large for one request is refused in words', async () => {
-  const transport = lambdaRunner({ name: 'carrier', perTenant: false, to: 'carrier', endpoint: 'http://127.0.0.1:1' })
+  const transport = lambdaRunner({
+    accessKeyId: 'key',
+    secretAccessKey: 'secret',
+    region: 'eu-west-1',
+    name: 'carrier',
+    perTenant: false,
+    to: 'carrier',
+    endpoint: 'http://127.0.0.1:1',
+  })
   const reply = await transport.send({ ...PUSH, branch: 'stint/a', pack: 'x'.repeat(6_000_000) })
   assert.equal((reply as { code?: string }).code, 'pack_too_large')
   await transport.close()

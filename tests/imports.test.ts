@@ -49,7 +49,7 @@ const RULES: [from: RegExp, may: RegExp[]][] = [
       /^functions\/ports\.ts$/,
       /^sandbox-runner\/(protocol|token)\.ts$/,
       /^node:/,
-      /^(groq-sdk|ioredis|bullmq|pg|@upstash\/redis|@aws-sdk\/client-(sqs|lambda)|@neondatabase\/serverless|@octokit\/request|aws4fetch)/,
+      /^(groq-sdk|ioredis|bullmq|pg|@neondatabase\/serverless|@octokit\/request|aws4fetch)/,
       /^zod$/,
     ],
   ],

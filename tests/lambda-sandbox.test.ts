@@ -11,15 +11,11 @@ import { ENTRY, type FakeLambdaOptions, fakeLambda, SANDBOX_COMMAND } from './su
 import { good, nextCallId } from './support/sandbox.ts'
 import { ask, call, makeRepo, runTask, scripted, startStint, tempFolder } from './support/world.ts'
 
-Object.assign(process.env, {
-  AWS_REGION: 'eu-west-1',
-  AWS_ACCESS_KEY_ID: 'key',
-  AWS_SECRET_ACCESS_KEY: 'secret',
-})
+const KEYS = { accessKeyId: 'key', secretAccessKey: 'secret', region: 'eu-west-1' }
 
 async function onLambda(t: TestContext, options: Partial<FakeLambdaOptions> = {}) {
   const lambda = await fakeLambda(t, { command: SANDBOX_COMMAND, ...options })
-  const transport = lambdaRunner({ name: 'fake', perTenant: true, endpoint: lambda.endpoint })
+  const transport = lambdaRunner({ ...KEYS, name: 'fake', perTenant: true, endpoint: lambda.endpoint })
   return { lambda, transport }
 }
 
@@ -76,7 +72,7 @@ test('a workspace has environments of its own, and they refuse any other', async
   const prepare = (id: string): Request => ({ op: 'prepare', runId: 'run_1', workspace: { id, fence: 1 } })
   for (const id of ['wsp_1', 'wsp_2', 'wsp_1']) good((await transport.send(prepare(id))) as { ok: boolean })
   assert.equal(lambda.environments(), 2)
-  const strayed = lambdaRunner({ name: 'fake', perTenant: true, endpoint: lambda.endpoint })
+  const strayed = lambdaRunner({ ...KEYS, name: 'fake', perTenant: true, endpoint: lambda.endpoint })
   const reply = await fetch(`${lambda.endpoint}/2015-03-31/functions/fake/invocations`, {
     method: 'POST',
     headers: { 'x-amz-tenant-id': 'wsp_2' },
@@ -105,7 +101,7 @@ test('no credential of the function is in a command, nor in what the runner was 
 
 test('a function that is not there, or fails, is an answer that may be tried again', async (t) => {
   const { lambda } = await onLambda(t)
-  const gone = sandboxOver(lambdaRunner({ name: 'gone', perTenant: true, endpoint: lambda.endpoint }))
+  const gone = sandboxOver(lambdaRunner({ ...KEYS, name: 'gone', perTenant: true, endpoint: lambda.endpoint }))
   const request = {
     runId: 'run_1',
     workspaceId: 'wsp_1',
@@ -116,9 +112,9 @@ test('a function that is not there, or fails, is an answer that may be tried aga
   const reply = await gone.prepare(request)
   assert.ok(!reply.ok && reply.retry && /Function not found/.test(reply.message), JSON.stringify(reply))
   const broken = await fakeLambda(t, { command: ['/bin/sh', '-c', 'exit 1'] })
-  const failed = await sandboxOver(lambdaRunner({ name: 'fake', perTenant: true, endpoint: broken.endpoint })).prepare(
-    request,
-  )
+  const failed = await sandboxOver(
+    lambdaRunner({ ...KEYS, name: 'fake', perTenant: true, endpoint: broken.endpoint }),
+  ).prepare(request)
   assert.ok(!failed.ok && failed.retry && /Runtime exited/.test(failed.message), JSON.stringify(failed))
 })
 

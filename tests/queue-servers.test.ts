@@ -131,7 +131,11 @@ test('settings of a queue that are half set or at odds stop the start with one l
     }
   }
   assert.deepEqual(lines(whole), [])
-  assert.deepEqual(lines({ SQS_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/1/stint' }), [])
+  const sqs = { SQS_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/1/stint' }
+  assert.deepEqual(lines({ ...sqs, AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 's' }), [])
+  assert.deepEqual(lines({ ...sqs, AWS_ACCESS_KEY_ID: 'AKIA' }), [
+    'AWS_SECRET_ACCESS_KEY must be set too, because SQS_QUEUE_URL is',
+  ])
   assert.deepEqual(lines({ STINT_PUBLIC_URL: 'https://stint.example' }), [])
   assert.deepEqual(lines({ QSTASH_TOKEN: 't', STINT_PUBLIC_URL: 'https://stint.example' }), [
     'QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY must be set too, because QSTASH_TOKEN is',

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { type SqsQueue, sqsQueue } from '../functions/adapters/sqs-queue.ts'
 import { systemClock } from '../functions/adapters/system.ts'
@@ -9,8 +11,9 @@ import { type Context, queueContract, type TestWork } from './contract/queue.ts'
 import { type Sqs, type SqsOptions, startSqs } from './support/sqs.ts'
 import { until } from './support/world.ts'
 
-// What the vendor's library asks for on every machine; the emulator knows no keys.
-Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' })
+/** The emulator knows no keys, but wants a signature. */
+const queueAt = (queueUrl: string): SqsQueue =>
+  sqsQueue({ queueUrl, accessKeyId: 'AKIATEST', secretAccessKey: 'test', sessionToken: 'token' })
 
 /** The worker's entries, with this work for an engine. */
 function entries(queue: SqsQueue, work: TestWork, logged: string[] = []) {
@@ -25,7 +28,7 @@ function entries(queue: SqsQueue, work: TestWork, logged: string[] = []) {
 
 async function start(t: Context, work: TestWork, options: SqsOptions = {}): Promise<{ sqs: Sqs; queue: SqsQueue }> {
   const sqs = await startSqs(t, options)
-  const queue = sqsQueue(sqs.url)
+  const queue = queueAt(sqs.url)
   t.after(() => queue.stop())
   const { handler, deadLetters } = entries(queue, work)
   sqs.feed(handler, deadLetters)
@@ -37,7 +40,7 @@ queueContract('SQS', async (t, given, fast) => (await start(t, given, fast ? { s
 
 test('SQS: what is sent is what the published protocol says', async (t) => {
   const sqs = await startSqs(t)
-  const queue = sqsQueue(sqs.url)
+  const queue = queueAt(sqs.url)
   t.after(() => queue.stop())
   await queue.send({ runId: 'run_1', step: 3 }, 0)
   await queue.send({ runId: 'run_1' }, 1_200)
@@ -63,11 +66,11 @@ test('SQS: a longer delay than it knows is left to the store', async (t) => {
 
 test('SQS: a refusal and a server that is away are told', async (t) => {
   const sqs = await startSqs(t)
-  const wrong = sqsQueue(`${sqs.url}-of-somebody-else`)
-  const away = sqsQueue('http://127.0.0.1:9/000000000000/stint')
+  const wrong = queueAt(`${sqs.url}-of-somebody-else`)
+  const away = queueAt('http://127.0.0.1:9/000000000000/stint')
   t.after(() => Promise.all([wrong.stop(), away.stop()]))
   await assert.rejects(wrong.send({ runId: 'run_1' }, 0), /somebody-else/)
-  await assert.rejects(away.send({ runId: 'run_1' }, 0))
+  await assert.rejects(away.send({ runId: 'run_1' }, 0), /SQS at 127\.0\.0\.1:9, SendMessage: bad port/)
 })
 
 test('SQS: of a batch only what came to nothing comes again, and sooner than the queue itself would bring it', async (t) => {
@@ -94,7 +97,7 @@ test('SQS: a worker that is killed by its time is followed by another; what the 
   const buried: Wake[] = []
   let begun = 0
   const sqs = await startSqs(t, { secondMs: 10, visibilityTimeout: 10, maxReceiveCount: 2 })
-  const queue = sqsQueue(sqs.url)
+  const queue = queueAt(sqs.url)
   t.after(() => queue.stop())
   const { deadLetters } = entries(queue, { ...work(async () => 'done'), bury: async (wake) => void buried.push(wake) })
   const killed = async () => {
@@ -109,7 +112,7 @@ test('SQS: a worker that is killed by its time is followed by another; what the 
 
 test('SQS: a burial that fails is tried again; what is no wake-up is dropped and told', async (t) => {
   const sqs = await startSqs(t, { secondMs: 10, maxReceiveCount: 1, visibilityTimeout: 1 })
-  const queue = sqsQueue(sqs.url)
+  const queue = queueAt(sqs.url)
   t.after(() => queue.stop())
   const logged: string[] = []
   let tries = 0
@@ -129,4 +132,23 @@ test('SQS: a burial that fails is tried again; what is no wake-up is dropped and
   const event = { Records: [strange, { ...strange, body: '{"run":7}' }, { ...strange, body: '[]' }] }
   assert.deepEqual(await handler(event as never, { getRemainingTimeInMillis: () => 1 }), { batchItemFailures: [] })
   assert.equal(logged.filter((line) => /no wake-up/.test(line)).length, 3)
+})
+
+test('SQS: asked again when it says later, and told when it keeps saying so', async (t) => {
+  let asked = 0
+  const busy = createServer((_request, response) => {
+    const later = ++asked % 4 !== 3
+    response.writeHead(later ? 503 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+    response.end(later ? '{"__type":"com.amazonaws.sqs#ServiceUnavailable"}' : '{}')
+  })
+  await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    busy.closeAllConnections()
+    busy.close()
+  })
+  const queue = queueAt(`http://127.0.0.1:${(busy.address() as AddressInfo).port}/000000000000/stint`)
+  await queue.send({ runId: 'run_1' }, 0)
+  assert.equal(asked, 3)
+  asked = 3
+  await assert.rejects(queue.send({ runId: 'run_1' }, 0), /ServiceUnavailable/)
 })

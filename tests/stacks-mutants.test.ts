@@ -82,8 +82,8 @@ const MUTANTS: Mutant[] = [
   [
     'a secret in the sandbox',
     'sandbox',
-    "variables: { STINT_HOME: '/tmp/stint' }",
-    "variables: { STINT_HOME: '/tmp/stint', GROQ_API_KEY: process.env.SST_SECRET_GroqApiKey ?? '' }",
+    "variables: { STINT_HOME: '/tmp/stint', STINT_PART: part }",
+    "variables: { STINT_HOME: '/tmp/stint', STINT_PART: part, GROQ_API_KEY: process.env.SST_SECRET_GroqApiKey ?? '' }",
     /its own secrets/,
   ],
   ['the timer gets the keys', 'secrets', '  timer: STORE,', "  timer: [...STORE, 'ApiKeyHashes'],", /its own secrets/],

@@ -11,7 +11,8 @@ import type { Context } from './contract/queue.ts'
 import { type Sqs, type SqsOptions, startSqs } from './support/sqs.ts'
 import { makeRepo, tempFolder, until } from './support/world.ts'
 
-Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' })
+const KEYS = { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' }
+Object.assign(process.env, KEYS)
 const LAMBDA = { getRemainingTimeInMillis: () => 300_000 }
 
 type Opened = { backend: Backend; sqs: Sqs; stints: string[] }
@@ -21,7 +22,7 @@ async function open(t: Context, options: SqsOptions = {}): Promise<Opened> {
   const stints: string[] = []
   const log = (_level: string, message: string, fields: Record<string, unknown> = {}) =>
     void stints.push(message === 'stint' ? String(fields.stint) : message)
-  const backend = await openBackend(readEnv({ STINT_HOME: tempFolder(t), SQS_QUEUE_URL: sqs.url }), log)
+  const backend = await openBackend(readEnv({ ...KEYS, STINT_HOME: tempFolder(t), SQS_QUEUE_URL: sqs.url }), log)
   t.after(() => backend.stop())
   return { backend, sqs, stints }
 }

@@ -1,13 +1,13 @@
 /**
  * The cache on Redis: a string for each value, which expires, and a set of keys for each group, which outlives them. One
- * round trip each, over the transport that the store uses (TCP).
+ * round trip each, over a transport of the store's kind.
  */
 import { CACHE_MS_MAX } from '../core/limits.ts'
 import type { Cache } from '../ports.ts'
 import type { RedisTransport } from './redis-transport.ts'
 
 /** Commands in order, in one round trip; throws when one was refused. */
-export type Send = (commands: (string | number)[][]) => Promise<unknown[]>
+type Send = (commands: (string | number)[][]) => Promise<unknown[]>
 
 export function redisCache(transport: RedisTransport, prefix = 'stint:'): Cache {
   const send: Send = async (commands) => {
@@ -18,7 +18,7 @@ export function redisCache(transport: RedisTransport, prefix = 'stint:'): Cache 
   return cacheOver(send, prefix, () => transport.close())
 }
 
-export function cacheOver(send: Send, prefix: string, close: () => Promise<void>): Cache {
+function cacheOver(send: Send, prefix: string, close: () => Promise<void>): Cache {
   const keyOf = (key: string): string => `${prefix}cache:${key}`
   const groupOf = (group: string): string => `${prefix}cache-of:${group}`
   return {

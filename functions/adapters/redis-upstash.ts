@@ -9,7 +9,10 @@ import { RedisError, type RedisTransport } from './redis-transport.ts'
 const REQUEST_MS_MAX = 10_000
 const TRIES = 2
 
-export function redisUpstash({ url, token }: { url: string; token: string }): RedisTransport {
+export type UpstashOptions = { url: string; token: string; tries?: number; requestMsMax?: number }
+
+export function redisUpstash(options: UpstashOptions): RedisTransport {
+  const { url, token, tries = TRIES, requestMsMax = REQUEST_MS_MAX } = options
   const pipeline = `${url.replace(/\/$/, '')}/pipeline`
   /** Echoed, so that a read sees this client's own writes whichever replica answers. */
   let seen: string | undefined
@@ -23,7 +26,7 @@ export function redisUpstash({ url, token }: { url: string; token: string }): Re
         ...(seen ? { 'upstash-sync-token': seen } : {}),
       },
       body,
-      signal: AbortSignal.timeout(REQUEST_MS_MAX),
+      signal: AbortSignal.timeout(requestMsMax),
     })
     const text = await response.text()
     if (!response.ok) throw new Refused(`Upstash Redis answered ${response.status}: ${saidIn(text)}`)
@@ -45,7 +48,7 @@ export function redisUpstash({ url, token }: { url: string; token: string }): Re
         } catch (error) {
           if (error instanceof Refused) throw error
           // Whether it was done is not known; nothing of ours minds being asked again.
-          if (tried >= TRIES) throw new RedisError(`Upstash Redis cannot be reached: ${causeOf(error as Error)}`)
+          if (tried >= tries) throw new RedisError(`Upstash Redis cannot be reached: ${causeOf(error as Error)}`)
         }
       }
     },
@@ -65,5 +68,9 @@ function saidIn(text: string): string {
   return text.slice(0, 100)
 }
 
-const causeOf = ({ message, cause }: Error): string =>
-  cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : message
+const causeOf = ({ name, message, cause }: Error): string =>
+  name === 'TimeoutError'
+    ? name
+    : cause instanceof Error
+      ? ((cause as NodeJS.ErrnoException).code ?? cause.message)
+      : message
