@@ -70,7 +70,8 @@ export async function main(environment: Record<string, string | undefined> = pro
 export type Handlers = Record<string, Handler>
 
 async function open(part: 'all' | 'sandbox' | 'carrier', home: string, isolation: 'auto' | 'none'): Promise<Handlers> {
-  const places = (name: string) => ({ home: join(home, name), objects: join(home, 'objects') })
+  // What is too large to travel goes where the functions lend an address: no disk here is more than a cache.
+  const places = (name: string) => ({ home: join(home, name) })
   const machine = await machineOf({ isolation })
   return {
     ...(part === 'carrier' ? {} : { '/': new Runner({ ...places('workspaces'), machine, egress: false }) }),

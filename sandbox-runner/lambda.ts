@@ -72,7 +72,8 @@ async function main(environment: Record<string, string | undefined> = process.en
 
 /** Commands share the machine with the runner alone: what holds them in is the machine, and its network. */
 function open(part: string, home: string): Parts {
-  const places = (name: string) => ({ home: join(home, name), objects: join(home, 'objects') })
+  // What is too large to travel goes where the functions lend an address: no disk here is more than a cache.
+  const places = (name: string) => ({ home: join(home, name) })
   const words =
     'a microVM of its own for each workspace: commands reach the runner and what its network reaches, and nothing of others'
   const isolation = { ...nothingHolds(words), kind: 'microvm' as const }

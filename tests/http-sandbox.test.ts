@@ -1,6 +1,7 @@
 /** The runner behind an address: the contract of all homes, and who gets in with which token. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { httpRunner } from '../functions/adapters/http-sandbox.ts'
@@ -11,6 +12,7 @@ import { HTTP_REQUEST_BYTES_MAX } from '../sandbox-runner/limits.ts'
 import { signToken, TOKEN_SECONDS } from '../sandbox-runner/token.ts'
 import { sandboxContract } from './contract/sandbox.ts'
 import { httpRunnerProcess, SECRET } from './support/http-runner.ts'
+import { s3Env, startS3 } from './support/s3.ts'
 import { ask, call, makeRepo, ROOT, runTask, scripted, startStint, tempFolder, until } from './support/world.ts'
 
 sandboxContract(
@@ -120,21 +122,30 @@ test('the server says in one line what is missing for its start', () => {
   }
 })
 
-test('a whole run with its commands behind an address', async (t) => {
-  const runner = await httpRunnerProcess(t, { STINT_HOME: tempFolder(t), STINT_ISOLATION: 'none' })
-  const model = await scripted(t, [call('run_command', { command: 'echo b >> a.txt; cat a.txt' }), { text: 'Done.' }])
-  const env = { SANDBOX_URL: runner.url, SANDBOX_TOKEN: SECRET, GROQ_BASE_URL: model.url }
+test('a whole run with its commands behind an address, and its large layers in the bucket', async (t) => {
+  const home = tempFolder(t)
+  const runner = await httpRunnerProcess(t, { STINT_HOME: home, STINT_ISOLATION: 'none' })
+  const s3 = await startS3(t)
+  const command = 'head -c 300000 /dev/urandom > big; echo b >> a.txt; cat a.txt'
+  const model = await scripted(t, [call('run_command', { command }), { text: 'Done.' }])
+  const env = { ...s3Env(s3), SANDBOX_URL: runner.url, SANDBOX_TOKEN: SECRET, GROQ_BASE_URL: model.url }
   const stint = await startStint(t, env)
   const repo = { url: makeRepo(t, { 'a.txt': 'a\n' }) }
   const run = await runTask(stint.url, { task: 'Add b.', repo, approval: 'auto' })
   assert.equal(run.status, 'completed', run.answer)
-  assert.match(
-    (await ask<string>('GET', `${stint.url}/runs/${run.runId}/diff`, undefined, { accept: 'text/x-diff' })).body,
-    /^\+b$/m,
-  )
+  assert.ok(s3.objects.size > 0, 'what is too large to travel is in the bucket')
+  const diff = () =>
+    ask<string>('GET', `${stint.url}/runs/${run.runId}/diff`, undefined, { accept: 'text/x-diff' }).then(
+      ({ body }) => body,
+    )
+  const before = await diff()
+  assert.match(before, /^\+b$/m)
   await runner.kill()
   const health = await ask<{ checks: { sandbox: { ok: boolean } } }>('GET', `${stint.url}/ready`)
   assert.deepEqual([health.status, health.body.checks.sandbox.ok], [503, false])
+  rmSync(home, { recursive: true })
+  await runner.start()
+  assert.equal(await diff(), before, 'restored on an empty disk')
 })
 
 test('half a setting stops the start with one line', () => {
@@ -147,6 +158,8 @@ test('half a setting stops the start with one line', () => {
     return ''
   }
   assert.match(lines({ SANDBOX_URL: 'https://a' }), /^SANDBOX_TOKEN must be set too/)
+  assert.match(lines({ SANDBOX_URL: 'https://a', SANDBOX_TOKEN: SECRET }), /^SNAPSHOT_BUCKET must be set too/)
+  assert.match(lines({ SANDBOX_FUNCTION: 'a' }), /^SNAPSHOT_BUCKET must be set too/)
   assert.match(lines({ SANDBOX_URL: 'https://a', SANDBOX_TOKEN: 'short' }), /^SANDBOX_TOKEN must have 32/)
   assert.match(lines({ CARRIER_URL: 'https://a' }), /^SANDBOX_URL must be set too/)
 })

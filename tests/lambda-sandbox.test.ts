@@ -8,6 +8,7 @@ import type { Layer, Request } from '../sandbox-runner/protocol.ts'
 import { buildEntry } from '../scripts/build.ts'
 import { sandboxContract } from './contract/sandbox.ts'
 import { ENTRY, type FakeLambdaOptions, fakeLambda, SANDBOX_COMMAND } from './support/lambda.ts'
+import { s3Env, startS3 } from './support/s3.ts'
 import { good, nextCallId } from './support/sandbox.ts'
 import { ask, call, makeRepo, runTask, scripted, startStint, tempFolder } from './support/world.ts'
 
@@ -120,21 +121,28 @@ test('a function that is not there, or fails, is an answer that may be tried aga
 
 test('a whole run with its commands on Lambda', async (t) => {
   const { lambda } = await onLambda(t)
-  const model = await scripted(t, [call('run_command', { command: 'echo b >> a.txt; cat a.txt' }), { text: 'Done.' }])
+  const s3 = await startS3(t)
+  const command = 'head -c 300000 /dev/urandom > big; echo b >> a.txt; cat a.txt'
+  const model = await scripted(t, [call('run_command', { command }), { text: 'Done.' }])
   const env = {
+    ...s3Env(s3),
     SANDBOX_FUNCTION: 'fake',
     AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
-    AWS_REGION: 'eu-west-1',
-    AWS_ACCESS_KEY_ID: 'key',
-    AWS_SECRET_ACCESS_KEY: 'secret',
     GROQ_BASE_URL: model.url,
   }
   const stint = await startStint(t, env)
   const repo = { url: makeRepo(t, { 'a.txt': 'a\n' }) }
-  const run = await runTask(stint.url, { task: 'Add b.', repo, approval: 'ask' })
-  assert.equal(run.status, 'completed', 'what is held in needs no approval')
-  const shown = await ask<string>('GET', `${stint.url}/runs/${run.runId}/diff`, undefined, { accept: 'text/x-diff' })
-  assert.match(shown.body, /^\+b$/m)
+  const run = await runTask(stint.url, { task: 'Add b.', repo, approval: 'auto' })
+  assert.equal(run.status, 'completed', run.answer)
+  assert.ok(s3.objects.size > 0, 'what is too large to travel is in the bucket')
+  const diff = () =>
+    ask<string>('GET', `${stint.url}/runs/${run.runId}/diff`, undefined, { accept: 'text/x-diff' }).then(
+      ({ body }) => body,
+    )
+  const before = await diff()
+  assert.match(before, /^\+b$/m)
+  await lambda.kill()
+  assert.equal(await diff(), before, 'restored in another environment')
 })
 
 test('the bundle, as the image starts it', async (t) => {

@@ -41,6 +41,15 @@ export async function startS3(t: Context): Promise<S3> {
   return s3
 }
 
+/** What a server is told of it. */
+export const s3Env = ({ endpoint, bucket, accessKeyId, secretAccessKey, region }: S3): Record<string, string> => ({
+  SNAPSHOT_BUCKET: `s3://${bucket}/some/where`,
+  AWS_ENDPOINT_URL_S3: endpoint,
+  AWS_ACCESS_KEY_ID: accessKeyId,
+  AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  AWS_REGION: region,
+})
+
 async function answer(s3: S3, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const parts: Buffer[] = []
   try {
