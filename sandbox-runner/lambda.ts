@@ -21,16 +21,16 @@ import { subjectOf } from './token.ts'
 
 export type Invocation = { deadlineMs: number; tenant?: string | undefined }
 
-/** Who answers, by what a request names as `to`. */
+/** Who answers, by what a request names as `of`. */
 export type Parts = { sandbox?: Handler; carrier?: Handler }
-const Addressed = z.object({ to: z.enum(['sandbox', 'carrier']).default('sandbox') })
+const Addressed = z.object({ of: z.enum(['sandbox', 'carrier']).default('sandbox') })
 
 export function lambdaHandler(parts: Parts, kept: KeptAnswers) {
   return async (event: unknown, { deadlineMs, tenant }: Invocation): Promise<object> => {
     const part = PartRequest.safeParse(event)
     if (part.success) return kept.part(part.data)
     const addressed = Addressed.safeParse(event)
-    const handler = addressed.success ? parts[addressed.data.to] : undefined
+    const handler = addressed.success ? parts[addressed.data.of] : undefined
     if (!handler) return failure('bad_request', 'nobody of that name answers here', false)
     const read = readRequest(event)
     if ('status' in read) return read.body

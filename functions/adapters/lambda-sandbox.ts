@@ -48,7 +48,7 @@ export function lambdaRunner(options: LambdaOptions): Transport {
     const request = await client.sign(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(perTenant ? { 'x-amz-tenant-id': tenant } : {}) },
-      body: JSON.stringify({ ...event, to }),
+      body: JSON.stringify({ ...event, of: to }),
     })
     const { status, failed, said } = await posted(request, AbortSignal.timeout(timeoutMs + INVOKE_MS_MORE))
     if (status >= 300) throw new Error(`Lambda refused ${name} (${status}): ${said.slice(0, 300)}`)
