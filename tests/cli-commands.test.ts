@@ -48,14 +48,14 @@ test('a held call is approved from another terminal, and the run goes on there t
 })
 
 test('watch follows a run past an approval that was given already', async (t) => {
-  const turns = [call('run_command', { command: 'sleep 1' }), { text: 'It is done.' }]
+  const turns = [call('run_command', { command: 'touch a; sleep 1' }), { text: 'It is done.' }]
   const { stint, repo, model } = await world(t, turns)
   const server = await startStint(t, { GROQ_BASE_URL: model.url })
   const at = (...args: string[]) => stint([...args, '--server', server.url])
   const waits = ended(await at('run', 'Do it', '--repo', repo), 3).out
   ended(await at('approve', runIn(waits), callIn(waits)), 0)
   const during = ended(await at('watch', runIn(waits)), 0).out
-  assert.match(during, /✓ run_command sleep 1[\s\S]*It is done\./)
+  assert.match(during, /✓ run_command touch a; sleep 1[\s\S]*It is done\./)
   const after = jsonLines<Event>(ended(await at('watch', runIn(waits), '--json'), 0).out)
   assert.equal(after.at(-1)?.type, 'run.completed')
 })

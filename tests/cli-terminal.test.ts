@@ -80,11 +80,11 @@ describe('stint run in a terminal', { concurrency: 3 }, () => {
   })
 
   test('the live line goes on after an approval', options, async (t) => {
-    const { run } = await world(t, [command('sleep 2'), { text: 'It is done.' }])
+    const { run } = await world(t, [command('touch a; sleep 2'), { text: 'It is done.' }])
     const at = run()
     await at.shows(/approve\?/)
     at.keys('y', 'Enter')
-    await at.shows(/turn 1 · \$0\.000\d+ · run_command sleep 2$/, 3000)
+    await at.shows(/turn 1 · \$0\.000\d+ · run_command touch a; sleep 2$/, 3000)
   })
 
   test('always covers the same call for the rest of the run, and no other', options, async (t) => {

@@ -168,10 +168,9 @@ const running =
 const trap: Rule = (call) => {
   const [action] = call.args
   if (action?.value === undefined || call.args.length < 2) return found('hides', 'trap runs a text later', call.part)
-  return [
-    ...(action.value === '-' ? [] : call.script(action.value)),
-    ...found('indirect', 'trap runs a text later', call.part),
-  ]
+  // No text: the signal is ignored, or does what it does by itself.
+  if (action.value === '' || action.value === '-') return found('runs', 'trap changes what a signal does', call.part)
+  return [...call.script(action.value), ...found('indirect', 'trap runs a text later', call.part)]
 }
 
 const printenv: Rule = ({ args, part }) => {
