@@ -138,7 +138,7 @@ const filesBelow = (folder: string): string[] =>
 
 /** A session that knows a word which is nowhere else, and the files below the server's folder before it. */
 async function knowing(word: string): Promise<{ sessionId: string; before: number; holding: () => string[] }> {
-  const before = filesBelow(stint.home).length
+  const before = filesBelow(stint.home).filter((path) => !path.includes('/.code/')).length
   const own = { url: makeRepo(file, { 'own.txt': `${word}\n` }) }
   const write = call('write_file', { path: 'made.txt', content: `${word} ${'z'.repeat(50_000)}\n` })
   const { sessionId } = await runTask(url, { task: follow(write, { text: word }), repo: own })
@@ -151,7 +151,9 @@ const word = () => `word-${randomUUID()}`
 test('the workspace and the snapshots of a removed session are removed', async () => {
   const { sessionId, before, holding } = await knowing(word())
   assert.equal((await remove(sessionId)).status, 204)
-  const left = () => filesBelow(stint.home).length - before
+  // The index is of the person's repository, which is still there, and not of the session.
+  const ofSession = (path: string) => !path.includes('/.code/')
+  const left = () => filesBelow(stint.home).filter(ofSession).length - before
   await until('the files to go', () => left() <= 0, 5000).catch(() => assert.fail(`${left()} files are left`))
   assert.deepEqual(
     holding().filter((path) => !path.includes('stint.db')),
