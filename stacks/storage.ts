@@ -27,14 +27,17 @@ export function storage({ archiveAfterDays, expireAfterDays }: Plan) {
     ],
   })
   const objects = $interpolate`${bucket.arn}/${PREFIX}/*`
-  const may = (...actions: string[]): Right[] => [{ actions, resources: [objects] }]
+  // Who may not list is told of a missing object that it is forbidden.
+  const listing: Right = { actions: ['s3:ListBucket'], resources: [bucket.arn] }
+  const may = (...actions: string[]): Right[] => [{ actions, resources: [objects] }, listing]
   return {
     bucket,
     objects,
     address: $interpolate`s3://${bucket.name}/${PREFIX}`,
     /** What a function needs that works on snapshots, or signs addresses with which the sandbox does. */
     use: may('s3:GetObject', 's3:PutObject', 's3:DeleteObject'),
-    remove: may('s3:DeleteObject'),
+    /** What removing those that nothing names needs; it notes itself as a user of the bucket first. */
+    remove: may('s3:PutObject', 's3:DeleteObject'),
   }
 }
 export type Storage = ReturnType<typeof storage>

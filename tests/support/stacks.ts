@@ -118,7 +118,8 @@ const TAKE = (name: string) =>
     (action) => `sqs:${action} ${name}`,
   )
 const OBJECTS = 'snapshotsbucket/snapshots/*'
-const USE = ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'].map((action) => `${action} ${OBJECTS}`)
+const LIST = 's3:ListBucket snapshotsbucket'
+const USE = [LIST, ...['s3:DeleteObject', 's3:GetObject', 's3:PutObject'].map((action) => `${action} ${OBJECTS}`)]
 const ASK = (...parts: string[]) => parts.map((part) => `lambda:InvokeFunction function:${part}`)
 const STORE = ['DATABASE_URL', 'UPSTASH_REDIS_REST_TOKEN', 'UPSTASH_REDIS_REST_URL']
 const GITHUB = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_TOKEN']
@@ -281,7 +282,14 @@ export const RULES: Record<string, Rule> = {
       api: [...LOG('api'), ...SEND, ...ASK('carrier', 'sandbox'), ...USE],
       worker: [...LOG('worker'), ...SEND, ...TAKE('WakesQueue'), ...ASK('carrier', 'sandbox'), ...USE],
       burial: [...LOG('burial'), ...SEND, ...TAKE('DeadWakesQueue')],
-      timer: [...LOG('timer'), ...SEND, ...ASK('sandbox'), `s3:DeleteObject ${OBJECTS}`],
+      timer: [
+        ...LOG('timer'),
+        ...SEND,
+        ...ASK('sandbox'),
+        LIST,
+        `s3:DeleteObject ${OBJECTS}`,
+        `s3:PutObject ${OBJECTS}`,
+      ],
       carrier: LOG('carrier'),
     }
     for (const [part, may] of Object.entries(expected)) assert.deepEqual(rights(made, part), may.sort(), part)
