@@ -2,7 +2,8 @@
  * The sandbox-runner as a Lambda function: each request is one invocation, of the environment that belongs to its
  * workspace. What does not fit into one (6 MB each way) goes in several: layers are brought before the request that
  * needs them, a large answer is fetched in parts. An invocation is never repeated here: who asks again is the engine, with
- * the same call ids. Signed by a small client, because the vendor's own is 350 kB of every function that asks.
+ * the same call ids. Signed by a small client, because the vendor's own is 350 kB of every function that
+ * asks; tests/vendor-clients.test.ts holds both against the same server.
  */
 import { request as http } from 'node:http'
 import { request as https } from 'node:https'
