@@ -8,9 +8,10 @@ import { redisUpstash } from '../functions/adapters/redis-upstash.ts'
 import { sqliteLedger } from '../functions/adapters/sqlite-ledger.ts'
 import { budgetRefusal } from '../functions/core/accounts.ts'
 import { BUDGET_HELD_WAIT_MS } from '../functions/core/limits.ts'
+import type { ScriptedOptions } from '../functions/scripted/server.ts'
 import { ledgerContract } from './contract/ledger.ts'
 import { ownPrefix, REDIS_URL, redisMissing, upstashBridge } from './support/redis.ts'
-import { call, makeRepo, pause, scripted, startStint, tempFolder, until } from './support/world.ts'
+import { answersIn, call, makeRepo, pause, scripted, startStint, tempFolder, until } from './support/world.ts'
 
 ledgerContract('sqlite ledger', async (t) => {
   const path = join(tempFolder(t), 'stint.db')
@@ -59,7 +60,8 @@ const json = async <T>(url: string, body?: object): Promise<T> =>
     })
   ).json()) as T
 // Shorter than the shortest answer that is asked for: the scripted model does not mind how much it was given.
-const WRITE = call('write_file', { path: 'a.txt', content: 'x'.repeat(700) })
+const WRITE: ScriptedOptions['script'] = ({ messages }) =>
+  call('write_file', { path: `${answersIn(messages)}.txt`, content: 'x'.repeat(700) })
 
 for (const [store, env, skip] of [
   ['SQLite', () => ({}), undefined],
@@ -69,7 +71,7 @@ for (const [store, env, skip] of [
     `limits on ${store}: runs of a session stop at what they may spend together, not a cent over`,
     skip ? { skip } : {},
     async (t) => {
-      const model = await scripted(t, () => WRITE)
+      const model = await scripted(t, WRITE)
       const own = { ...env(t), GROQ_BASE_URL: model.url, STINT_HOME: tempFolder(t) }
       const limit = 0.012
       const server = await startStint(t, { ...own, STINT_MAX_COST_SESSION_USD: String(limit) })
@@ -107,7 +109,7 @@ for (const [store, env, skip] of [
   )
 
 test('limits: two cents a day for many runs at once is never passed, and each says when it goes on', async (t) => {
-  const model = await scripted(t, () => WRITE)
+  const model = await scripted(t, WRITE)
   const limit = 0.02
   const server = await startStint(t, { GROQ_BASE_URL: model.url, STINT_MAX_COST_DAY_USD: String(limit) })
   const repo = { url: makeRepo(t) }
