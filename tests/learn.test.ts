@@ -63,7 +63,12 @@ test('the fast model reads the record; what it names is told to the next run', a
   const first = await runTask(url, { task: 'Read the text. api_key=sk_live_abcdef123456', repo, approval: 'auto' })
   const done = await learnt(url, first)
   assert.equal(done.learned, 'done')
-  assert.ok(done.usage.costUsd > first.usage.costUsd, 'what it cost is counted')
+  const { body: said } = await ask<{ items: { usage?: { costUsd: number } }[] }>(
+    'GET',
+    `${url}/runs/${first.runId}/messages`,
+  )
+  const ofTurns = said.items.reduce((sum, { usage }) => sum + (usage?.costUsd ?? 0), 0)
+  assert.ok(done.usage.costUsd > ofTurns + 1e-9, 'what it cost is counted')
   assert.equal(distilling().length, 1)
   const [request] = distilling()
   assert.equal(request?.model, FAST)
