@@ -153,8 +153,11 @@ export type Store = {
   renew(request: { runId: string; token: number; leaseMs: number; now: number }): Promise<InboxEntry[] | undefined>
   /** Writes down that an effect outside is about to happen, and tells what is known of it. Undefined: the lease is lost. */
   intend(request: { runId: string; token: number; effectId: string }): Promise<Journaled | undefined>
-  /** Writes down what became of it. */
-  settle(request: { runId: string; token: number; effectId: string; outcome: unknown }): Promise<void>
+  /**
+   * Writes down what became of it, and answers what stands: the first outcome does, for two may have done it when one
+   * was thought dead. Undefined: nothing is known of the effect any more.
+   */
+  settle(request: { runId: string; token: number; effectId: string; outcome: unknown }): Promise<unknown>
   /** Puts what a person sent where the next step reads it. */
   post(post: Post): Promise<PostReply>
   /** Runs that somebody must look at now, oldest first. Each is named again only `againMs` later. */

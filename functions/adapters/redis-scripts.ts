@@ -160,6 +160,13 @@ if not known then redis.call('HSET', journal, effect, '') return {'NEW'} end
 return {'BEGUN', known}
 `
 
+const SETTLE = `
+local effect, outcome = arg(), arg()
+local known = redis.call('HGET', KEYS[1], effect)
+if known == '' then redis.call('HSET', KEYS[1], effect, outcome) known = outcome end
+return {known or ''}
+`
+
 const DUE = `
 local now, limit, again = arg(), arg(), tonumber(arg())
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
@@ -189,8 +196,8 @@ return {'OK'}
 `
 
 export const SCRIPTS = Object.fromEntries(
-  Object.entries({ START, CLAIM, COMMIT, RENEW, INTEND, POST, DUE, RATE, FORGET }).map(([name, text]) => [
+  Object.entries({ START, CLAIM, COMMIT, RENEW, INTEND, SETTLE, POST, DUE, RATE, FORGET }).map(([name, text]) => [
     name,
     PRELUDE + text,
   ]),
-) as Record<'START' | 'CLAIM' | 'COMMIT' | 'RENEW' | 'INTEND' | 'POST' | 'DUE' | 'RATE' | 'FORGET', string>
+) as Record<'START' | 'CLAIM' | 'COMMIT' | 'RENEW' | 'INTEND' | 'SETTLE' | 'POST' | 'DUE' | 'RATE' | 'FORGET', string>

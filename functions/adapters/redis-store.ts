@@ -35,7 +35,7 @@ const KEPT = { run: RUN_KEPT_MS, session: SESSION_KEPT_MS }
 export function redisStore(options: RedisStoreOptions): Store {
   const { transport, objects, prefix = 'stint:', mayLive = () => true, kept = KEPT } = options
   const records = redisRecords({ transport, objects, prefix })
-  const { key, dueKey, indexKey, goneKey, all, ask, run1, script, pack, packAll, unpack, unpackAll } = records
+  const { key, dueKey, indexKey, goneKey, all, run1, script, pack, packAll, unpack, unpackAll } = records
   const reads = redisReads(records)
 
   /** Entries as they lie in the list from `seen` on: a topic, a line end, the entry without its number. */
@@ -203,7 +203,8 @@ export function redisStore(options: RedisStoreOptions): Store {
     },
 
     async settle({ runId, effectId, outcome }) {
-      await ask('HSET', key('run', runId, 'journal'), effectId, JSON.stringify(outcome))
+      const [stands] = await script('SETTLE', [key('run', runId, 'journal')], [effectId, JSON.stringify(outcome)])
+      return stands ? JSON.parse(stands) : undefined
     },
 
     async post({ runId, id, entry, now }) {

@@ -275,7 +275,18 @@ export function sqliteStore({ path, mayLive }: SqliteStoreOptions): Store {
     },
 
     async settle({ runId, effectId, outcome }) {
-      run('UPDATE journal SET outcome = ? WHERE run_id = ? AND effect_id = ?', JSON.stringify(outcome), runId, effectId)
+      return atomically(() => {
+        const text = JSON.stringify(outcome)
+        run(
+          'UPDATE journal SET outcome = ? WHERE run_id = ? AND effect_id = ? AND outcome IS NULL',
+          ...[text, runId, effectId],
+        )
+        const stands = row<{ outcome: string }>(
+          'SELECT outcome FROM journal WHERE run_id = ? AND effect_id = ?',
+          ...[runId, effectId],
+        )
+        return stands && JSON.parse(stands.outcome)
+      })
     },
 
     async post({ runId, id, entry, now }) {

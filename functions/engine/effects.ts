@@ -31,6 +31,6 @@ export async function performOutside<T>(
   if (known.begun && effect.class === 'once') return { state: 'unknown' }
   const found = known.begun && effect.class === 'lookup' ? await effect.find() : undefined
   const outcome = found ?? (await effect.perform())
-  await store.settle({ runId, token, effectId: effect.id, outcome })
-  return { state: 'done', outcome }
+  const stands = await store.settle({ runId, token, effectId: effect.id, outcome })
+  return { state: 'done', outcome: stands === undefined ? outcome : (stands as T) }
 }

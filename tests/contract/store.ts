@@ -345,7 +345,13 @@ export function storeContract(name: string, make: StoreMaker, skip?: string): vo
     const effect = { runId: run.runId, token, effectId: 'push.1' }
     assert.deepEqual(await store.intend(effect), { begun: false })
     assert.deepEqual(await (await again()).intend(effect), { begun: true }, 'somebody may have done it')
-    await store.settle({ ...effect, outcome: { sha: 'abc' } })
+    assert.deepEqual(await store.settle({ ...effect, outcome: { sha: 'abc' } }), { sha: 'abc' })
+    assert.deepEqual(
+      await store.settle({ ...effect, outcome: { sha: 'other' } }),
+      { sha: 'abc' },
+      'the first one stands',
+    )
+    assert.equal(await store.settle({ ...effect, effectId: 'never intended', outcome: 1 }), undefined)
     assert.deepEqual(await store.intend(effect), { begun: true, outcome: { sha: 'abc' } })
     assert.equal(
       await store.intend({ ...effect, token: token - 1, effectId: 'push.2' }),
