@@ -16,8 +16,8 @@ export type BatchOptions = {
   verbose: boolean
 }
 
-/** From so many seeds on, every fault and every reply of the store must have been seen. */
-const SEEDS_FOR_ALL = 200
+/** From so many seeds on, every fault and every reply of the store must have been seen: the rarest comes up once in some hundred. */
+const SEEDS_FOR_ALL = 1000
 const REPLIES = [
   ...['ok', 'idempotency_mismatch', 'session_busy'].map((code) => `start ${code}`),
   ...['ok', 'gone', 'ended', 'waiting', 'busy', 'stale', 'future'].map((code) => `claim ${code}`),
