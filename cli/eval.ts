@@ -9,11 +9,11 @@ import { readEnv } from '../functions/env.ts'
 import { connect } from './connect.ts'
 import { attemptAt, programsMissing, verify, type Where } from './eval/attempt.ts'
 import { importTasks } from './eval/import.ts'
-import { addRow, mustHaveRows, type Row, readRows } from './eval/results.ts'
+import { addRow, endLine, mustHaveRows, type Row, readRows } from './eval/results.ts'
 import { comparisonTable, table } from './eval/table.ts'
 import { readTasks, type Task } from './eval/tasks.ts'
 import { dim, dollars, green, red, Screen, seconds, yellow } from './output.ts'
-import { type Given, UsageError } from './usage.ts'
+import { amount, type Given, UsageError } from './usage.ts'
 
 const ATTEMPTS_MAX = 100
 const JOBS_MAX = 64
@@ -41,7 +41,7 @@ export async function evaluate({ values, words: [dir, more] }: Given): Promise<n
     jobs: whole('--jobs', text('jobs') ?? '1', JOBS_MAX),
     json: Boolean(values.json),
     ...(text('model') === undefined ? {} : { model: text('model') as string }),
-    ...(text('budget') === undefined ? {} : { budgetUsd: money('--budget', text('budget') ?? '') }),
+    ...(text('budget') === undefined ? {} : { budgetUsd: amount('--budget', text('budget') ?? '') }),
     ...(text('predictions') === undefined ? {} : { predictions: text('predictions') as string }),
   }
   const name = text('name') ?? nameOf(dir, wanted.model)
@@ -59,7 +59,7 @@ export async function evaluate({ values, words: [dir, more] }: Given): Promise<n
     name,
     signal: stop.signal,
     ...(wanted.model ? { model: wanted.model } : {}),
-    ...(text('max-cost') === undefined ? {} : { maxCostUsd: money('--max-cost', text('max-cost') ?? '') }),
+    ...(text('max-cost') === undefined ? {} : { maxCostUsd: amount('--max-cost', text('max-cost') ?? '') }),
   }
   try {
     const able = await withPrograms(tasks, where)
@@ -77,6 +77,7 @@ async function all(tasks: Task[], wanted: Wanted, where: Where, file: string): P
   for (const { name } of tasks.filter((task) => !usable.includes(task)))
     process.stderr.write(`left out: ${name} has no solution/ for the scripted model\n`)
   const before = readRows(file)
+  endLine(file)
   const known = new Set(before.map(({ task, attempt }) => `${task} ${attempt}`))
   const left = Array.from({ length: wanted.attempts }, (_, i) => usable.map((task) => ({ task, attempt: i + 1 })))
     .flat()
@@ -213,11 +214,5 @@ function whole(option: string, value: string, max: number): number {
   const number = Number(value)
   if (!Number.isInteger(number) || number < 1 || number > max)
     throw new UsageError(`${option} takes a whole number from 1 to ${max}; not ${value}`)
-  return number
-}
-
-function money(option: string, value: string): number {
-  const number = Number(value)
-  if (!Number.isFinite(number) || number <= 0) throw new UsageError(`${option} must be a number above 0; not ${value}`)
   return number
 }

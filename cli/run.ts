@@ -8,7 +8,7 @@ import type { RunView } from './contract.ts'
 import { type Followed, follow, type Style, type Watching } from './follow.ts'
 import { bold, colourDiff, dim, oneLine } from './output.ts'
 import { exitCode, howToAnswer, summary } from './summary.ts'
-import { type Given, suffixOf, UsageError } from './usage.ts'
+import { amount, type Given, suffixOf, UsageError } from './usage.ts'
 
 const DIFF_LINES_SHOWN_MAX = 200
 
@@ -132,10 +132,4 @@ function bodyOf(task: string, url: string | undefined, values: Given['values']):
     ...(text('model') ? { model: text('model') } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
   }
-}
-
-function amount(option: string, value: string): number {
-  const number = Number(value)
-  if (!Number.isFinite(number) || number <= 0) throw new UsageError(`${option} must be a number above 0; not ${value}`)
-  return number
 }

@@ -68,9 +68,9 @@ export type Comparison = {
 
 /** Pairs tasks by name: what differs between tasks then does not hide what differs between configurations. */
 export function compare(first: Row[], second: Row[]): Comparison {
-  const [a, b] = [first, second].map((rows) => new Map(groups(rows).map((own) => [own[0]?.task ?? '', own])))
-  const both = [...(a?.keys() ?? [])].filter((task) => b?.has(task)).sort()
-  const pairs = both.map((task) => [a?.get(task) ?? [], b?.get(task) ?? []] as const)
+  const [a, b] = [first, second].map((rows) => Map.groupBy(rows, ({ task }) => task)) as [Groups, Groups]
+  const both = [...a.keys()].filter((task) => b.has(task)).sort()
+  const pairs = both.map((task) => [a.get(task) ?? [], b.get(task) ?? []] as const)
   const differences = pairs.map(([x, y]) => rate(y) - rate(x))
   const costs = pairs.map(([x, y]) => [mean(x.map((row) => row.costUsd)), mean(y.map((row) => row.costUsd))] as const)
   const costRatio = (of: readonly (readonly [number, number])[]) =>
@@ -106,11 +106,8 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? high : (low + high) / 2
 }
 
-function groups(rows: Row[]): Row[][] {
-  const found = new Map<string, Row[]>()
-  for (const row of rows) found.set(row.task, [...(found.get(row.task) ?? []), row])
-  return [...found.values()]
-}
+type Groups = Map<string, Row[]>
+const groups = (rows: Row[]): Row[][] => [...Map.groupBy(rows, ({ task }) => task).values()]
 
 /**
  * The middle 95 % of `of` over resampled values (percentile bootstrap, Efron 1979). The draws are the same every time,

@@ -45,8 +45,12 @@ export function readRows(file: string): Row[] {
 
 export function addRow(file: string, row: Row): void {
   mkdirSync(dirname(file), { recursive: true })
-  const torn = existsSync(file) && !/(^|\n)$/.test(readFileSync(file, 'utf8'))
-  appendFileSync(file, `${torn ? '\n' : ''}${JSON.stringify(row)}\n`)
+  appendFileSync(file, `${JSON.stringify(row)}\n`)
+}
+
+/** Once, before rows are added: they must not go on in a line that a kill has cut off. */
+export function endLine(file: string): void {
+  if (existsSync(file) && !/(^|\n)$/.test(readFileSync(file, 'utf8'))) appendFileSync(file, '\n')
 }
 
 export function mustHaveRows(file: string, name: string): Row[] {

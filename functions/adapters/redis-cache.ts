@@ -4,21 +4,10 @@
  */
 import { CACHE_MS_MAX } from '../core/limits.ts'
 import type { Cache } from '../ports.ts'
-import type { RedisTransport } from './redis-transport.ts'
-
-/** Commands in order, in one round trip; throws when one was refused. */
-type Send = (commands: (string | number)[][]) => Promise<unknown[]>
+import { accepted, type RedisTransport } from './redis-transport.ts'
 
 export function redisCache(transport: RedisTransport, prefix = 'stint:'): Cache {
-  const send: Send = async (commands) => {
-    const replies = await transport.send(commands)
-    for (const reply of replies) if (reply instanceof Error) throw reply
-    return replies
-  }
-  return cacheOver(send, prefix, () => transport.close())
-}
-
-function cacheOver(send: Send, prefix: string, close: () => Promise<void>): Cache {
+  const send = async (commands: (string | number)[][]): Promise<unknown[]> => accepted(await transport.send(commands))
   const keyOf = (key: string): string => `${prefix}cache:${key}`
   const groupOf = (group: string): string => `${prefix}cache-of:${group}`
   return {
@@ -37,6 +26,6 @@ function cacheOver(send: Send, prefix: string, close: () => Promise<void>): Cach
       const [keys] = await send([['SMEMBERS', groupOf(group)]])
       await send([['DEL', groupOf(group), ...(keys as string[])]])
     },
-    close,
+    close: () => transport.close(),
   }
 }

@@ -2,10 +2,11 @@
  * The ledger on Redis, over any transport: a hash for each account, with `spent` and a field for each reservation
  * (`<amount> <time>`), in whole nano-dollars. Each request is one script: sent again it does nothing twice.
  */
+import { NANO, nanoOf } from '../core/accounts.ts'
 import { ACCOUNT_KEPT_MS, RESERVED_MS_MAX } from '../core/limits.ts'
 import type { Ledger } from '../ports.ts'
 import { scriptRunner } from './redis-script.ts'
-import type { RedisTransport } from './redis-transport.ts'
+import { accepted, type RedisTransport } from './redis-transport.ts'
 
 const RESERVE = `
 local id, grant, least, now, dead, kept = 'h:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
@@ -45,16 +46,12 @@ return {'OK'}
 export function redisLedger(transport: RedisTransport, prefix = 'stint:'): Ledger {
   const script = scriptRunner(transport, { RESERVE, SETTLE })
   const keyOf = (account: string): string => `${prefix}account:${account}`
-  const one = async (command: (string | number)[]): Promise<unknown> => {
-    const [reply] = await transport.send([command])
-    if (reply instanceof Error) throw reply
-    return reply
-  }
+  const one = async (command: (string | number)[]): Promise<unknown> => accepted(await transport.send([command]))[0]
   return {
     async reserve({ id, accounts, usd, leastUsd, now }) {
       const keys = accounts.map(({ name }) => keyOf(name))
-      const bounds = accounts.map(({ limitUsd }) => up(limitUsd))
-      const args = [id, up(usd), up(leastUsd), now, now - RESERVED_MS_MAX, ACCOUNT_KEPT_MS, ...bounds]
+      const bounds = accounts.map(({ limitUsd }) => nanoOf(limitUsd))
+      const args = [id, nanoOf(usd), nanoOf(leastUsd), now, now - RESERVED_MS_MAX, ACCOUNT_KEPT_MS, ...bounds]
       const [reply] = await script('RESERVE', [{ keys, args }])
       const [code, first, spent, held] = reply as [string, string | number, string?, string?]
       if (code === 'OK') return { ok: true, usd: Number(first) / NANO }
@@ -62,7 +59,7 @@ export function redisLedger(transport: RedisTransport, prefix = 'stint:'): Ledge
       return { ok: false, account, spentUsd: Number(spent) / NANO, heldUsd: Number(held) / NANO }
     },
     async settle({ id, accounts, usd }) {
-      await script('SETTLE', [{ keys: accounts.map(({ name }) => keyOf(name)), args: [id, up(usd)] }])
+      await script('SETTLE', [{ keys: accounts.map(({ name }) => keyOf(name)), args: [id, nanoOf(usd)] }])
     },
     async spent(account) {
       return Number((await one(['HGET', keyOf(account), 'spent'])) ?? 0) / NANO
@@ -73,7 +70,3 @@ export function redisLedger(transport: RedisTransport, prefix = 'stint:'): Ledge
     close: () => transport.close(),
   }
 }
-
-const NANO = 1e9
-/** Whole nano-dollars, never too few; what floating point adds at the end does not count. */
-const up = (usd: number): number => Math.ceil(Number((usd * NANO).toFixed(3)))

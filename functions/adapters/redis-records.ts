@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib'
 import type { Snapshots } from '../ports.ts'
 import { scriptRunner } from './redis-script.ts'
 import { SCRIPTS } from './redis-scripts.ts'
-import type { RedisTransport } from './redis-transport.ts'
+import { accepted, type RedisTransport } from './redis-transport.ts'
 
 export const SHARDS = 16
 const BODY_BYTES_MAX = 64 * 1024
@@ -29,11 +29,7 @@ export function redisRecords({
   const shardOf = (runId: string): number => crc32(runId) % SHARDS
 
   /** One round trip; a command that was refused throws, without what was in it. */
-  async function all(commands: (string | number)[][]): Promise<unknown[]> {
-    const replies = await transport.send(commands)
-    for (const reply of replies) if (reply instanceof Error) throw reply
-    return replies
-  }
+  const all = async (commands: (string | number)[][]): Promise<unknown[]> => accepted(await transport.send(commands))
   const ask = async <T>(...command: (string | number)[]): Promise<T> => (await all([command]))[0] as T
 
   const run1 = scriptRunner(transport, SCRIPTS)

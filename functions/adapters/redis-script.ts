@@ -1,6 +1,6 @@
 /** Scripts on Redis: what is atomic there. */
 import { createHash } from 'node:crypto'
-import type { RedisTransport } from './redis-transport.ts'
+import { accepted, type RedisTransport } from './redis-transport.ts'
 
 type Invocation = { keys: string[]; args: (string | number)[] }
 
@@ -23,7 +23,6 @@ export function scriptRunner<Name extends string>(transport: RedisTransport, scr
       const again = await transport.send(unknown.map((i) => texts[i] ?? []))
       for (const [n, i] of unknown.entries()) replies[i] = again[n]
     }
-    for (const reply of replies) if (reply instanceof Error) throw reply
-    return replies
+    return accepted(replies)
   }
 }

@@ -11,3 +11,9 @@ export type RedisTransport = {
 export class RedisError extends Error {
   readonly code = 'store_unavailable'
 }
+
+/** What was refused throws. */
+export const accepted = (replies: unknown[]): unknown[] => {
+  for (const reply of replies) if (reply instanceof Error) throw reply
+  return replies
+}

@@ -1,4 +1,5 @@
 /** The ledger in the embedded store's file: amounts are whole nano-dollars, so that sums are exact. */
+import { NANO, nanoOf } from '../core/accounts.ts'
 import { ACCOUNT_KEPT_MS, RESERVED_MS_MAX } from '../core/limits.ts'
 import type { Ledger } from '../ports.ts'
 import { openDatabase } from './sqlite-database.ts'
@@ -34,12 +35,13 @@ export function sqliteLedger(path: string): Ledger {
         const known =
           first && row<{ amount: number }>('SELECT amount FROM reserved WHERE account = ? AND id = ?', first.name, id)
         if (known) return { ok: true, usd: known.amount / NANO }
-        let grant = up(usd)
+        let grant = nanoOf(usd)
         for (const { name, limitUsd } of accounts) {
           expire(name, now)
           const [spent, held] = [spentNano(name), heldNano(name)]
-          grant = Math.min(grant, up(limitUsd) - spent - held)
-          if (grant < up(leastUsd)) return { ok: false, account: name, spentUsd: spent / NANO, heldUsd: held / NANO }
+          grant = Math.min(grant, nanoOf(limitUsd) - spent - held)
+          if (grant < nanoOf(leastUsd))
+            return { ok: false, account: name, spentUsd: spent / NANO, heldUsd: held / NANO }
         }
         for (const { name } of accounts)
           run('INSERT INTO reserved (account, id, amount, at) VALUES (?, ?, ?, ?)', name, id, grant, now)
@@ -52,7 +54,7 @@ export function sqliteLedger(path: string): Ledger {
         for (const { name } of accounts) {
           if (!row('SELECT 1 FROM reserved WHERE account = ? AND id = ?', name, id)) continue
           run('DELETE FROM reserved WHERE account = ? AND id = ?', name, id)
-          charge(name, up(usd), now)
+          charge(name, nanoOf(usd), now)
         }
       })
     },
@@ -70,7 +72,3 @@ export function sqliteLedger(path: string): Ledger {
     },
   }
 }
-
-const NANO = 1e9
-/** Whole nano-dollars, never too few; what floating point adds at the end does not count. */
-const up = (usd: number): number => Math.ceil(Number((usd * NANO).toFixed(3)))

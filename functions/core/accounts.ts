@@ -5,6 +5,11 @@ import { BUDGET_HELD_WAIT_MS, BUDGET_WAIT_MS } from './limits.ts'
 export type Account = { name: string; limitUsd: number }
 export type SharedLimits = { sessionUsd?: number; dayUsd?: number }
 
+/** Accounts are kept in whole nano-dollars, so that sums are exact; 9 million dollars are still a safe integer. */
+export const NANO = 1e9
+/** Never too few; what floating point adds at the end does not count. */
+export const nanoOf = (usd: number): number => Math.ceil(Number((usd * NANO).toFixed(3)))
+
 const DAY_MS = 24 * 3600_000
 
 export function accountsOf(sessionId: string, { sessionUsd, dayUsd }: SharedLimits, now: number): Account[] {

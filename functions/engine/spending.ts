@@ -78,16 +78,12 @@ async function turn(
   }
 }
 
-type Money =
-  | { ok: true; maxTokens: number; settle(answer: ModelAnswer | ModelRefusal): Promise<void> }
-  | { ok: false; outcome: Failed }
-
 async function reserveMoney(
   { sessionId, id }: Spender,
   { model, promptTokens }: Asked,
   maxTokens: number,
   { ledger, settings, clock }: Ports,
-): Promise<Money> {
+): Promise<Reserved> {
   const accounts = accountsOf(sessionId, settings.shared ?? {}, clock.now())
   const usd = worstCost(model, promptTokens, maxTokens)
   if (!ledger || accounts.length === 0 || usd === 0) return { ok: true, maxTokens, settle: async () => {} }

@@ -68,11 +68,8 @@ function mistral(text: string): Found | undefined {
   return { said: list, text: text.slice(0, text.indexOf('[TOOL_CALLS]')).trim() }
 }
 
-/** `<invoke name="read_file"><parameter name="path">a</parameter></invoke>`, and MiniMax's room around it. */
-function invoke(text: string): Found | undefined {
-  const open = /<(?:[\w-]+:)?(?:invoke|tool_call|function_call|tool|function)\s+name\s*=\s*["']([\w.:-]+)["']\s*>/g
-  const begins = openings(text, open)
-  if (begins.length === 0) return undefined
+/** The calls that begin at these tags, each with what stands before the next one; `room` is a tag around all of them. */
+function calls(text: string, begins: RegExpExecArray[], room: RegExp): Found {
   const list: Said[] = []
   for (const [i, begin] of begins.entries()) {
     const body = text.slice((begin.index ?? 0) + begin[0].length, begins[i + 1]?.index ?? text.length)
@@ -80,13 +77,16 @@ function invoke(text: string): Found | undefined {
     if (args === 'cut') return none('cut')
     list.push(said(begin[1] ?? '', args))
   }
-  return {
-    said: list,
-    text: text
-      .slice(0, begins[0]?.index ?? 0)
-      .replace(/<[\w:-]*(?:function_calls|tool_calls?)>\s*$/, '')
-      .trim(),
-  }
+  const before = text.slice(0, begins[0]?.index ?? 0)
+  return { said: list, text: before.replace(room, '').trim() }
+}
+
+/** `<invoke name="read_file"><parameter name="path">a</parameter></invoke>`, and MiniMax's room around it. */
+function invoke(text: string): Found | undefined {
+  const open = /<(?:[\w-]+:)?(?:invoke|tool_call|function_call|tool|function)\s+name\s*=\s*["']([\w.:-]+)["']\s*>/g
+  const begins = openings(text, open)
+  if (begins.length === 0) return undefined
+  return calls(text, begins, /<[\w:-]*(?:function_calls|tool_calls?)>\s*$/)
 }
 
 /** `<function=read_file>{…}</function>` in the forms that were seen, and Qwen's with `<parameter=path>`. */
@@ -100,20 +100,7 @@ function functionTag(text: string): Found | undefined {
     const bare = /^\s*([\w.:-]+)\s*[=>]?\s*(\{[\s\S]*\})\s*<\/function>?\s*$/.exec(text)
     return bare ? { said: [said(bare[1] ?? '', bare[2] ?? '')], text: '' } : undefined
   }
-  const list: Said[] = []
-  for (const [i, begin] of begins.entries()) {
-    const body = text.slice((begin.index ?? 0) + begin[0].length, begins[i + 1]?.index ?? text.length)
-    const args = tagged(body) ?? jsonBody(body)
-    if (args === 'cut') return none('cut')
-    list.push(said(begin[1] ?? '', args))
-  }
-  return {
-    said: list,
-    text: text
-      .slice(0, begins[0]?.index ?? 0)
-      .replace(/<tool_calls?>\s*$/, '')
-      .trim(),
-  }
+  return calls(text, begins, /<tool_calls?>\s*$/)
 }
 
 /** `<name>read_file</name><arguments>{…}</arguments>`, whatever is around the two. */
