@@ -17,7 +17,7 @@ export type BatchOptions = {
 }
 
 /** From so many seeds on, every fault and every reply of the store must have been seen: the rarest comes up once in some hundred. */
-const SEEDS_FOR_ALL = 1000
+const SEEDS_FOR_ALL = 500
 const REPLIES = [
   ...['ok', 'idempotency_mismatch', 'session_busy'].map((code) => `start ${code}`),
   ...['ok', 'gone', 'ended', 'waiting', 'busy', 'stale', 'future'].map((code) => `claim ${code}`),
