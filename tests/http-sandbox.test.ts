@@ -11,9 +11,9 @@ import { readEnv } from '../functions/env.ts'
 import { HTTP_REQUEST_BYTES_MAX } from '../sandbox-runner/limits.ts'
 import { signToken, TOKEN_SECONDS } from '../sandbox-runner/token.ts'
 import { sandboxContract } from './contract/sandbox.ts'
+import { runElsewhere } from './support/elsewhere.ts'
 import { httpRunnerProcess, SECRET } from './support/http-runner.ts'
-import { s3Env, startS3 } from './support/s3.ts'
-import { ask, call, makeRepo, ROOT, runTask, scripted, startStint, tempFolder, until } from './support/world.ts'
+import { ask, ROOT, tempFolder, until } from './support/world.ts'
 
 sandboxContract(
   'HTTP',
@@ -125,23 +125,9 @@ test('the server says in one line what is missing for its start', () => {
 test('a whole run with its commands behind an address, and its large layers in the bucket', async (t) => {
   const home = tempFolder(t)
   const runner = await httpRunnerProcess(t, { STINT_HOME: home, STINT_ISOLATION: 'none' })
-  const s3 = await startS3(t)
-  const command = 'head -c 300000 /dev/urandom > big; echo b >> a.txt; cat a.txt'
-  const model = await scripted(t, [call('run_command', { command }), { text: 'Done.' }])
-  const env = { ...s3Env(s3), SANDBOX_URL: runner.url, SANDBOX_TOKEN: SECRET, GROQ_BASE_URL: model.url }
-  const stint = await startStint(t, env)
-  const repo = { url: makeRepo(t, { 'a.txt': 'a\n' }) }
-  const run = await runTask(stint.url, { task: 'Add b.', repo, approval: 'auto' })
-  assert.equal(run.status, 'completed', run.answer)
-  assert.ok(s3.objects.size > 0, 'what is too large to travel is in the bucket')
-  const diff = () =>
-    ask<string>('GET', `${stint.url}/runs/${run.runId}/diff`, undefined, { accept: 'text/x-diff' }).then(
-      ({ body }) => body,
-    )
-  const before = await diff()
-  assert.match(before, /^\+b$/m)
+  const { url, before, diff } = await runElsewhere(t, { SANDBOX_URL: runner.url, SANDBOX_TOKEN: SECRET })
   await runner.kill()
-  const health = await ask<{ checks: { sandbox: { ok: boolean } } }>('GET', `${stint.url}/ready`)
+  const health = await ask<{ checks: { sandbox: { ok: boolean } } }>('GET', `${url}/ready`)
   assert.deepEqual([health.status, health.body.checks.sandbox.ok], [503, false])
   rmSync(home, { recursive: true })
   await runner.start()

@@ -7,10 +7,10 @@ import { sandboxOver, type Transport } from '../functions/adapters/sandbox-clien
 import type { Layer, Request } from '../sandbox-runner/protocol.ts'
 import { buildEntry } from '../scripts/build.ts'
 import { sandboxContract } from './contract/sandbox.ts'
+import { runElsewhere } from './support/elsewhere.ts'
 import { ENTRY, type FakeLambdaOptions, fakeLambda, SANDBOX_COMMAND } from './support/lambda.ts'
-import { s3Env, startS3 } from './support/s3.ts'
 import { good, nextCallId } from './support/sandbox.ts'
-import { ask, call, makeRepo, runTask, scripted, startStint, tempFolder } from './support/world.ts'
+import { makeRepo, tempFolder } from './support/world.ts'
 
 const KEYS = { accessKeyId: 'key', secretAccessKey: 'secret', region: 'eu-west-1' }
 
@@ -121,26 +121,8 @@ test('a function that is not there, or fails, is an answer that may be tried aga
 
 test('a whole run with its commands on Lambda', async (t) => {
   const { lambda } = await onLambda(t)
-  const s3 = await startS3(t)
-  const command = 'head -c 300000 /dev/urandom > big; echo b >> a.txt; cat a.txt'
-  const model = await scripted(t, [call('run_command', { command }), { text: 'Done.' }])
-  const env = {
-    ...s3Env(s3),
-    SANDBOX_FUNCTION: 'fake',
-    AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
-    GROQ_BASE_URL: model.url,
-  }
-  const stint = await startStint(t, env)
-  const repo = { url: makeRepo(t, { 'a.txt': 'a\n' }) }
-  const run = await runTask(stint.url, { task: 'Add b.', repo, approval: 'auto' })
-  assert.equal(run.status, 'completed', run.answer)
-  assert.ok(s3.objects.size > 0, 'what is too large to travel is in the bucket')
-  const diff = () =>
-    ask<string>('GET', `${stint.url}/runs/${run.runId}/diff`, undefined, { accept: 'text/x-diff' }).then(
-      ({ body }) => body,
-    )
-  const before = await diff()
-  assert.match(before, /^\+b$/m)
+  const where = { SANDBOX_FUNCTION: 'fake', AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint }
+  const { before, diff } = await runElsewhere(t, where)
   await lambda.kill()
   assert.equal(await diff(), before, 'restored in another environment')
 })
